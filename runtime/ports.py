@@ -1,0 +1,335 @@
+"""The Protocols between the engine and what can be exchanged: plugins above, storage below."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from runtime.types import (
+    ChatRequest,
+    Delta,
+    Event,
+    Health,
+    Hit,
+    Hits,
+    Item,
+    JsonObject,
+    Passage,
+    Reply,
+    Run,
+    RunStatus,
+    Score,
+    Thread,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    Vectors = NDArray[np.float32]
+
+# --------------------------------------------------------------------------- what a plugin is given
+
+
+class Log(Protocol):
+    """Structured logging: an event and key-value pairs; run, thread and tenant are added by the host."""
+
+    def debug(self, event: str, **values: Any) -> Any:
+        """Log detail for the author of a plugin."""
+
+    def info(self, event: str, **values: Any) -> Any:
+        """Log what an operator may want to know."""
+
+    def warning(self, event: str, **values: Any) -> Any:
+        """Log what an operator should look at."""
+
+    def error(self, event: str, **values: Any) -> Any:
+        """Log what is broken."""
+
+
+class ModelHandle(Protocol):
+    """A model alias, ready to be asked through the gateway (retries, fallback, cost, spans)."""
+
+    async def complete(self, request: ChatRequest) -> Reply:
+        """Return the whole answer; `request.model` is ignored, the alias decides."""
+
+    def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        """Yield the answer as it is made."""
+
+
+class Collection(Protocol):
+    """One tenant's collection of indexed passages."""
+
+    name: str
+
+    async def keyword(self, query: str, k: int, filter: JsonObject | None = None) -> Hits:
+        """Return the best `k` passages by BM25; higher scores are better."""
+
+    async def dense(self, query: str, k: int, filter: JsonObject | None = None) -> Hits:
+        """Return the best `k` by cosine; without vectors or a model: nothing, `degraded`."""
+
+    async def hybrid(
+        self, query: str, k: int, filter: JsonObject | None = None, weight: float | None = None
+    ) -> Hits:
+        """Fuse both (min-max; `weight` is the dense share, default `[search] weight`).
+
+        Without vectors the hits are the keyword ones, with mode "keyword" and `degraded`.
+        """
+
+    async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
+        """Return the stored passages of these hit ids, in their order; unknown ids are left out."""
+
+
+class Context(Protocol):
+    """What every call of a plugin is given.  Never the engine itself."""
+
+    tenant: str
+    run: str
+    thread: str
+    idempotency_key: str
+    deadline: float
+    """When the call is given up, on the clock of `time.monotonic()`."""
+    params: Any
+    """The object's own `Params`, validated; None when it declares none."""
+    log: Log
+
+    def emit(self, delta: Delta) -> None:
+        """Send a piece of text to whoever watches the run; never blocks."""
+
+    def model(self, alias: str) -> ModelHandle:
+        """Return the model behind an alias of `config.toml`; NotFound when there is none."""
+
+    def collection(self, name: str) -> Collection:
+        """Return the tenant's collection of that name (an unknown one is empty)."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors | None:
+        """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+
+# --------------------------------------------------------------------------- what a plugin supplies
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """A vendor of language models."""
+
+    name: str
+
+    def stream(self, request: ChatRequest, ctx: Context) -> AsyncIterator[Delta]:
+        """Yield the answer in pieces; the last one carries `finish`."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into unit-length vectors of `size` float32 numbers."""
+
+    name: str
+    size: int
+
+    def embed(self, texts: Sequence[str], ctx: Context | None) -> Vectors:
+        """Return an array of shape (len(texts), size)."""
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Finds passages; `ctx.params` are its own parameters."""
+
+    name: str
+
+    async def search(self, query: str, k: int, ctx: Context) -> Sequence[Hit]:
+        """Return at most `k` hits, best first."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Gives an item a number between 0 and 1, with reasons."""
+
+    name: str
+
+    async def score(self, item: Mapping[str, Any], ctx: Context) -> Score:
+        """Score one item."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """Recommends items to a user."""
+
+    name: str
+
+    async def recommend(self, user: str, k: int, ctx: Context) -> Sequence[Item]:
+        """Return at most `k` items, best first."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A predictive model: named arrays in, named arrays out."""
+
+    name: str
+    schema: JsonObject
+
+    async def predict(self, inputs: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
+        """Predict for one batch."""
+
+
+@runtime_checkable
+class Tool(Protocol):
+    """Something a graph or an agent can do to the world."""
+
+    name: str
+    description: str
+    Args: type[BaseModel]
+
+    async def run(self, args: Any, ctx: Context) -> Any:
+        """Do it; the result must be JSON."""
+
+
+@runtime_checkable
+class Step(Protocol):
+    """A step kind that graph files may `use`."""
+
+    name: str
+    Params: type[BaseModel]
+
+    async def run(self, state: Mapping[str, Any], params: Any, ctx: Context) -> Any:
+        """Return the step's result (JSON; a mapping where several fields are meant)."""
+
+
+@runtime_checkable
+class Guardrail(Protocol):
+    """Looks at text on its way in or out, or at a tool call.  `stage` is "input", "output" or "tool"."""
+
+    name: str
+    stage: str
+
+    async def check(self, text: str, ctx: Context) -> Verdict:
+        """Allow, block or rewrite."""
+
+
+@runtime_checkable
+class Cache(Protocol):
+    """A cache of bytes."""
+
+    name: str
+
+    async def get(self, key: str) -> bytes | None:
+        """Return the value, or None."""
+
+    async def set(self, key: str, value: bytes, ttl: float) -> None:
+        """Keep the value for `ttl` seconds."""
+
+    async def delete(self, key: str) -> None:
+        """Forget the value."""
+
+
+@runtime_checkable
+class Subscriber(Protocol):
+    """Sees every durable event, at least once."""
+
+    name: str
+
+    async def on_event(self, event: Event, ctx: Context) -> None:
+        """Handle one event."""
+
+
+# --------------------------------------------------------------------------- the journal
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """How a run record changes in the same commit as the events that say so."""
+
+    run: str
+    status: RunStatus
+    fence: int
+    attempt: int | None = None
+    error: JsonObject | None = None
+    output: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key at rest: only the SHA-256 of the secret part is kept."""
+
+    id: str
+    digest: str
+    tenant: str
+    name: str
+    created_at: float
+    revoked: bool = False
+
+
+class Journal(Protocol):
+    """The durable log of threads, their runs and events, with one writer.
+
+    Writes are ordered: what was handed over first is committed first.  Methods that return a future
+    hand over at once and without suspending; the future is done when the write is on disk and gives
+    "" or the word of a refusal ("conflict", "fenced", "gone"); StorageError when it cannot be written.
+    """
+
+    async def create_thread(self, thread: Thread) -> Thread:
+        """Store a new thread; Conflict when the id is taken."""
+
+    async def thread(self, thread: str) -> Thread | None:
+        """Return a thread, or None."""
+
+    async def threads(self, tenant: str, *, limit: int, offset: int) -> Sequence[Thread]:
+        """List a tenant's threads, the latest changed first."""
+
+    async def update_thread(self, thread: Thread) -> None:
+        """Store a thread's metadata; NotFound when it is gone."""
+
+    async def delete_thread(self, thread: str) -> None:
+        """Delete a thread with its runs, events and checkpoints; NotFound when it is not there."""
+
+    def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
+        """Promise that no seq above `reserved` is shown before a later promise."""
+
+    async def accept(self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool) -> None:
+        """Store a run, its first events and its thread's reservation in one commit.
+
+        `new` creates the thread in the same commit.  Conflict when the idempotency key, the run or
+        the thread is there already.
+        """
+
+    def append(
+        self, thread: str, events: Sequence[Event], *, change: RunChange | None = None
+    ) -> asyncio.Future[str]:
+        """Append durable events (and change a run) in one commit.
+
+        Refused with "conflict" when a position is not the next one, "fenced" when the run is
+        finished or a newer claimant has it.
+        """
+
+    async def events(self, thread: str, *, after: int, limit: int) -> Sequence[Event]:
+        """Return durable events with a seq above `after`, in order."""
+
+    async def first_seq(self, thread: str, run: str) -> int:
+        """Return the seq of a run's first event; 0 when it has none."""
+
+    async def run(self, run: str) -> Run | None:
+        """Return a run, or None."""
+
+    async def run_of_key(self, tenant: str, key: str) -> Run | None:
+        """Return the run a tenant started with this idempotency key, or None."""
+
+    async def runs(
+        self, *, thread: str | None = None, status: Sequence[RunStatus] = (), limit: int = 100, offset: int = 0
+    ) -> Sequence[Run]:
+        """List runs, newest first, of one thread or in some states."""
+
+    async def keys(self) -> Sequence[ApiKey]:
+        """List the API keys, oldest first."""
+
+    async def put_key(self, key: ApiKey) -> None:
+        """Store or replace an API key."""
+
+    async def check(self) -> Health:
+        """Say whether the writer answers."""
+
+    async def aclose(self) -> None:
+        """Write what was handed over, then stop."""

@@ -1,0 +1,259 @@
+"""The frozen data everyone shares: what plugins give and take, and what the journal keeps."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+JsonObject: TypeAlias = dict[str, Any]
+"""A JSON object: str keys, JSON values all the way down."""
+
+Message: TypeAlias = Mapping[str, Any]
+"""One chat message: `{"role": "user"|"assistant"|"system"|"tool", "content": str | [blocks], …}`."""
+
+# --------------------------------------------------------------------------- models
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one model call used.  Tokens are counts; `cost_usd` is None when no price is known."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A (part of a) tool call in a stream: `arguments` are JSON text, in pieces, joined by `index`."""
+
+    index: int = 0
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One piece of a model's stream.  The last piece of every stream carries a `finish`.
+
+    `finish` is "stop", "length", "tool_calls", "content_filter" or "incomplete".
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    tool_call: ToolCall | None = None
+    usage: Usage | None = None
+    finish: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request to a model; every provider understands this vocabulary or refuses with a sentence."""
+
+    model: str
+    messages: Sequence[Message]
+    documents: Sequence[Hit] = ()
+    tools: Sequence[JsonObject] = ()
+    response_format: JsonObject | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    stop: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer of a model.  `model` is the candidate that really answered."""
+
+    text: str
+    model: str
+    finish: str
+    usage: Usage = Usage()
+    reasoning: str = ""
+    tool_calls: Sequence[ToolCall] = ()
+
+
+# --------------------------------------------------------------------------- search
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One passage found.
+
+    `source` is `{path, id, title, line}` (line is 1-based, 0 where there is none); `scores` holds the
+    parts of `score` by retriever, e.g. `{"dense": .61, "keyword": 7.2}`; `mode` is how it was found
+    ("hybrid", "dense", "keyword"), `degraded` says a better mode was wanted and not to be had.
+    """
+
+    id: str
+    text: str
+    score: float
+    source: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    mode: str = ""
+    degraded: bool = False
+
+
+class Hits(tuple[Hit, ...]):
+    """The hits of one search, best first, which remembers its mode also when nothing was found."""
+
+    mode: str
+    degraded: bool
+
+    def __new__(cls, hits: Iterable[Hit] = (), *, mode: str = "", degraded: bool = False) -> Hits:
+        """Keep `hits` in their order."""
+        made = super().__new__(cls, hits)
+        made.mode, made.degraded = mode, degraded
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stored passage with its sentences and, once they are computed, the sentences' vectors.
+
+    `vectors` has the shape (len(sentences), size), float32, unit length; None until they are stored.
+    """
+
+    id: str
+    text: str
+    source: Mapping[str, Any]
+    sentences: Sequence[str]
+    vectors: Any | None = None
+
+
+# --------------------------------------------------------------------------- other plugin data
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A scorer's answer: `value` in 0..1; a reason is a sentence or a mapping that holds one."""
+
+    value: float
+    reasons: Sequence[str | Mapping[str, Any]] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One recommended item, best first in its list; `because` are sentences."""
+
+    id: str
+    score: float
+    because: Sequence[str] = ()
+    source: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A guardrail's answer; `text` replaces the text when the action is "rewrite"."""
+
+    action: Literal["allow", "block", "rewrite"] = "allow"
+    text: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether a part works now, and a sentence on why not."""
+
+    ok: bool
+    detail: str = ""
+
+
+# --------------------------------------------------------------------------- the journal
+
+
+class RunStatus(enum.StrEnum):
+    """The life of a run: accepted -> running -> one of the others, which are final but `interrupted`."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUCCESS = "success"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+
+    @property
+    def active(self) -> bool:
+        """Whether the run still has work to do without anybody's help."""
+        return self in (RunStatus.ACCEPTED, RunStatus.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A durable conversation.  `reserved` is the highest seq that may have been shown to anyone."""
+
+    id: str
+    tenant: str
+    metadata: JsonObject
+    created_at: float
+    updated_at: float
+    reserved: int = 0
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a graph version on a thread, as the journal keeps it.  Times are Unix seconds."""
+
+    id: str
+    thread: str
+    tenant: str
+    graph: str
+    version: str
+    status: RunStatus
+    input: JsonObject | None
+    created_at: float
+    updated_at: float
+    config: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict)
+    attempt: int = 0
+    fence: int = 0
+    idempotency_key: str | None = None
+    traceparent: str | None = None
+    error: JsonObject | None = None
+    output: JsonObject | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened on a thread, numbered by the thread's one sequencer.
+
+    `method` is the protocol's word ("messages", "lifecycle", "updates", "input.requested" …).
+    `position` is dense and counts durable events only (0 for a live one); `timestamp` is Unix
+    milliseconds.  Two viewers of one event share its encoded `payload`.
+    """
+
+    thread: str
+    seq: int
+    method: str
+    data: JsonObject
+    run: str
+    timestamp: int
+    namespace: tuple[str, ...] = ()
+    position: int = 0
+
+    @property
+    def durable(self) -> bool:
+        """Whether the event is in the log."""
+        return self.position > 0
+
+    @property
+    def id(self) -> str:
+        """The same in every replay: a function of (thread, seq)."""
+        return f"{self.thread}:{self.seq}"
+
+    @cached_property
+    def payload(self) -> bytes:
+        """`data` as JSON, encoded once."""
+        return orjson.dumps(self.data)
