@@ -1,0 +1,238 @@
+"""The journal on one SQLite database: writes go through the writer process, reads through threads."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+
+from runtime.errors import Conflict, NotFound, StorageError
+from runtime.journal.log import Log, Statements
+from runtime.ports import ApiKey, RunChange
+from runtime.types import Event, Health, JsonObject, Run, RunStatus, Thread
+
+T = TypeVar("T")
+
+_READERS = 4
+_RUN = (
+    "id, thread, tenant, graph, version, status, input, config, metadata, attempt, fence,"
+    " idempotency_key, traceparent, error, output, created_at, updated_at"
+)
+_THREAD = (
+    "id, tenant, metadata, created_at, updated_at, reserved,"
+    " (SELECT coalesce(max(position), 0) FROM events WHERE thread = threads.id)"
+)
+_EVENT = "thread, position, seq, run, method, namespace, data, timestamp"
+
+
+class SqliteJournal:
+    """`ports.Journal` in the file `path`; see `runtime.journal.statements` for the tables."""
+
+    def __init__(self, path: Path, *, durability: str = "full") -> None:
+        self._path = path
+        self._log = Log(path, durability)
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-read")
+
+    async def open(self) -> None:
+        """Start the writer; CannotStart when the database cannot be opened."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        await self._log.open()
+
+    async def aclose(self) -> None:
+        """Write what was handed over, then stop."""
+        await self._log.aclose()
+        self._threads.shutdown()
+        for connection in self._opened:
+            connection.close()
+
+    async def check(self) -> Health:
+        """Say whether the writer process is there."""
+        return Health(self._log.healthy, "" if self._log.healthy else "the writer process has ended")
+
+    # ----------------------------------------------------------------- the pipe and the readers
+
+    def submit(self, statements: Statements) -> asyncio.Future[str]:
+        """Hand over one request now; the future gives its refusal ("" when it is on disk)."""
+        return self._log.submit(statements)
+
+    async def barrier(self) -> None:
+        """Wait until everything handed over so far is on disk (or refused)."""
+        await self._log.barrier()
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` on a read-only connection in a reader thread."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._query, query)
+        except sqlite3.Error as error:
+            raise StorageError(f"The journal could not be read ({error}); run `hubbub doctor`.") from error
+
+    def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            self._local.connection = connection
+            self._opened.append(connection)
+        return query(connection)
+
+    async def _rows(self, sql: str, parameters: Sequence[object]) -> list[Any]:
+        return await self.read(lambda database: database.execute(sql, parameters).fetchall())
+
+    # ----------------------------------------------------------------- threads
+
+    async def create_thread(self, thread: Thread) -> Thread:
+        """Store a new thread; Conflict when the id is taken."""
+        if await self.submit([_create_thread(thread)]):
+            raise Conflict(f"The thread {thread.id} exists already; use another id or pass if_exists='do_nothing'.")
+        return thread
+
+    async def thread(self, thread: str) -> Thread | None:
+        """Return a thread, or None."""
+        rows = await self._rows(f"SELECT {_THREAD} FROM threads WHERE id = ?", (thread,))  # noqa: S608 (no input in it)
+        return _thread(rows[0]) if rows else None
+
+    async def threads(self, tenant: str, *, limit: int, offset: int) -> list[Thread]:
+        """List a tenant's threads, the latest changed first."""
+        sql = f"SELECT {_THREAD} FROM threads WHERE tenant = ? ORDER BY updated_at DESC LIMIT ? OFFSET ?"  # noqa: S608
+        return [_thread(row) for row in await self._rows(sql, (tenant, limit, offset))]
+
+    async def update_thread(self, thread: Thread) -> None:
+        """Store a thread's metadata."""
+        change = ("thread.update", (thread.id, orjson.dumps(thread.metadata), thread.updated_at))
+        if await self.submit([change]):
+            raise NotFound(f"There is no thread {thread.id}; it may have been deleted.")
+
+    async def delete_thread(self, thread: str) -> None:
+        """Delete a thread with its runs, events and checkpoints; NotFound when it is not there."""
+        parts = ("thread.delete_runs", "thread.delete_events", "checkpoints.delete", "writes.delete")
+        if await self.submit([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
+            raise NotFound(f"There is no thread {thread}; it may have been deleted.")
+
+    def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
+        """Promise, once the future is done, that no seq above `reserved` is shown before a later promise."""
+        return self.submit([("thread.reserve", (thread, reserved, time.time()))])
+
+    # ----------------------------------------------------------------- runs and events
+
+    async def accept(self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool) -> None:
+        """Store a run, its first events and its thread's reservation in one commit.
+
+        `new` creates the thread in the same commit.  Conflict when the idempotency key, the run or
+        the thread is there already.
+        """
+        now = run.created_at
+        first = _create_thread(thread) if new else ("thread.reserve", (thread.id, thread.reserved, now))
+        if refusal := await self.submit([first, _create_run(run), *map(_append, events)]):
+            what = "was deleted" if refusal == "gone" else "or its idempotency key is in use"
+            raise Conflict(f"The run was not accepted: the thread {thread.id} {what}; send it again.")
+
+    def append(
+        self, thread: str, events: Sequence[Event], *, change: RunChange | None = None
+    ) -> asyncio.Future[str]:
+        """Hand over durable events and a change of a run as one commit.
+
+        The future gives "" when it is on disk, "conflict" when a position is taken, "fenced" when
+        the run is finished or a newer claimant has it; StorageError when it cannot be written.
+        """
+        return self.submit([*([_change(change)] if change else []), *map(_append, events)])
+
+    async def events(self, thread: str, *, after: int, limit: int) -> list[Event]:
+        """Return durable events with a seq above `after`, in order."""
+        sql = f"SELECT {_EVENT} FROM events WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        return [_event(row) for row in await self._rows(sql, (thread, after, limit))]
+
+    async def first_seq(self, thread: str, run: str) -> int:
+        """Return the seq of a run's first event; 0 when it has none."""
+        sql = "SELECT coalesce(min(seq), 0) FROM events WHERE thread = ? AND run = ?"
+        return int((await self._rows(sql, (thread, run)))[0][0])
+
+    async def run(self, run: str) -> Run | None:
+        """Return a run, or None."""
+        rows = await self._rows(f"SELECT {_RUN} FROM runs WHERE id = ?", (run,))  # noqa: S608
+        return _run(rows[0]) if rows else None
+
+    async def run_of_key(self, tenant: str, key: str) -> Run | None:
+        """Return the run a tenant started with this idempotency key, or None."""
+        rows = await self._rows(f"SELECT {_RUN} FROM runs WHERE tenant = ? AND idempotency_key = ?", (tenant, key))  # noqa: S608
+        return _run(rows[0]) if rows else None
+
+    async def runs(
+        self, *, thread: str | None = None, status: Sequence[RunStatus] = (), limit: int = 100, offset: int = 0
+    ) -> list[Run]:
+        """List runs, newest first, of one thread or in some states."""
+        where, parameters = ["1"], list[object]()
+        if thread is not None:
+            where.append("thread = ?")
+            parameters.append(thread)
+        if status:
+            where.append(f"status IN ({', '.join('?' * len(status))})")
+            parameters += status
+        sql = (
+            f"SELECT {_RUN} FROM runs WHERE {' AND '.join(where)}"  # noqa: S608
+            " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+        )
+        return [_run(row) for row in await self._rows(sql, (*parameters, limit, offset))]
+
+    # ----------------------------------------------------------------- keys
+
+    async def keys(self) -> list[ApiKey]:
+        """List the API keys, oldest first."""
+        rows = await self._rows("SELECT id, digest, tenant, name, created_at, revoked FROM keys ORDER BY created_at", ())
+        return [ApiKey(*row[:5], revoked=bool(row[5])) for row in rows]
+
+    async def put_key(self, key: ApiKey) -> None:
+        """Store or replace an API key."""
+        await self.submit([("key.put", (key.id, key.digest, key.tenant, key.name, key.created_at, int(key.revoked)))])
+
+
+def _json(value: JsonObject | None) -> bytes | None:
+    return None if value is None else orjson.dumps(value)
+
+
+def _create_thread(thread: Thread) -> tuple[str, tuple[object, ...]]:
+    row = (thread.id, thread.tenant, orjson.dumps(thread.metadata))
+    return "thread.create", (*row, thread.created_at, thread.updated_at, thread.reserved)
+
+
+def _create_run(run: Run) -> tuple[str, tuple[object, ...]]:
+    return "run.create", (
+        *(run.id, run.thread, run.tenant, run.graph, run.version, run.status, _json(run.input)),
+        *(_json(run.config), _json(run.metadata), run.attempt, run.fence, run.idempotency_key, run.traceparent),
+        *(_json(run.error), _json(run.output), run.created_at, run.updated_at),
+    )
+
+
+def _change(change: RunChange) -> tuple[str, tuple[object, ...]]:
+    error, output = _json(change.error), _json(change.output)
+    return "run.change", (change.run, change.status, change.fence, change.attempt, error, output, time.time())
+
+
+def _append(event: Event) -> tuple[str, tuple[object, ...]]:
+    row = (event.thread, event.position, event.seq, event.run, event.method)
+    return "event", (*row, "|".join(event.namespace), event.payload, event.timestamp)
+
+
+def _thread(row: Any) -> Thread:
+    return Thread(row[0], row[1], orjson.loads(row[2]), *row[3:])
+
+
+def _run(row: Any) -> Run:
+    run = dict(zip(_RUN.replace("\n", "").split(","), row, strict=True))
+    values = {name.strip(): value for name, value in run.items()}
+    for name in ("input", "config", "metadata", "error", "output"):
+        values[name] = None if values[name] is None else orjson.loads(values[name])
+    return Run(**{**values, "status": RunStatus(values["status"])})
+
+
+def _event(row: Any) -> Event:
+    thread, position, seq, run, method, namespace, data, timestamp = row
+    parts = tuple(namespace.split("|")) if namespace else ()
+    return Event(thread, seq, method, orjson.loads(data), run, timestamp, parts, position)

@@ -1,0 +1,96 @@
+"""Every write the journal knows, by name: the vocabulary between the hub and its writer process.
+
+The hub sends names and parameters, never SQL; `refusal` is the word it gets back when a statement
+that must change a row finds none, or finds one where there must be none.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SCHEMA_VERSION = 1
+
+SCHEMA = """
+CREATE TABLE threads (
+    id TEXT PRIMARY KEY, tenant TEXT NOT NULL, metadata BLOB NOT NULL,
+    created_at REAL NOT NULL, updated_at REAL NOT NULL, reserved INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX threads_by_tenant ON threads (tenant, updated_at);
+
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, thread TEXT NOT NULL, tenant TEXT NOT NULL, graph TEXT NOT NULL, version TEXT NOT NULL,
+    status TEXT NOT NULL, input BLOB, config BLOB NOT NULL, metadata BLOB NOT NULL,
+    attempt INTEGER NOT NULL, fence INTEGER NOT NULL, idempotency_key TEXT, traceparent TEXT,
+    error BLOB, output BLOB, created_at REAL NOT NULL, updated_at REAL NOT NULL
+);
+CREATE INDEX runs_by_thread ON runs (thread, created_at);
+CREATE INDEX runs_unfinished ON runs (status) WHERE status IN ('accepted', 'running');
+CREATE UNIQUE INDEX runs_by_key ON runs (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
+
+CREATE TABLE events (
+    thread TEXT NOT NULL, position INTEGER NOT NULL, seq INTEGER NOT NULL, run TEXT NOT NULL,
+    method TEXT NOT NULL, namespace TEXT NOT NULL, data BLOB NOT NULL, timestamp INTEGER NOT NULL,
+    PRIMARY KEY (thread, position)
+);
+CREATE UNIQUE INDEX events_by_seq ON events (thread, seq);
+
+CREATE TABLE checkpoints (
+    thread TEXT NOT NULL, ns TEXT NOT NULL, id TEXT NOT NULL, parent TEXT,
+    type TEXT NOT NULL, checkpoint BLOB NOT NULL, metadata BLOB NOT NULL,
+    PRIMARY KEY (thread, ns, id)
+);
+
+CREATE TABLE writes (
+    thread TEXT NOT NULL, ns TEXT NOT NULL, checkpoint TEXT NOT NULL, task TEXT NOT NULL, idx INTEGER NOT NULL,
+    channel TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL, path TEXT NOT NULL,
+    PRIMARY KEY (thread, ns, checkpoint, task, idx)
+);
+
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY, digest TEXT NOT NULL, tenant TEXT NOT NULL, name TEXT NOT NULL,
+    created_at REAL NOT NULL, revoked INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- One row: the last batch this database holds, so that a writer that died can be asked what it did.
+CREATE TABLE writer (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, last INTEGER NOT NULL, outcomes BLOB NOT NULL);
+INSERT INTO writer VALUES (1, '', 0, x'90');
+"""
+
+
+class Statement(NamedTuple):
+    """One write; with a `refusal` it must change at least one row."""
+
+    sql: str
+    refusal: str = ""
+
+
+STATEMENTS: dict[str, Statement] = {
+    "thread.create": Statement("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?)"),
+    "thread.update": Statement("UPDATE threads SET metadata = ?2, updated_at = ?3 WHERE id = ?1", "gone"),
+    "thread.reserve": Statement(
+        "UPDATE threads SET reserved = max(reserved, ?2), updated_at = max(updated_at, ?3) WHERE id = ?1", "gone"
+    ),
+    "thread.delete": Statement("DELETE FROM threads WHERE id = ?1", "gone"),
+    "thread.delete_runs": Statement("DELETE FROM runs WHERE thread = ?1"),
+    "thread.delete_events": Statement("DELETE FROM events WHERE thread = ?1"),
+    "run.create": Statement("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    "run.change": Statement(
+        # A finished run never changes again, and a newer fence shuts an older claimant out.
+        "UPDATE runs SET status = ?2, fence = ?3, attempt = coalesce(?4, attempt), error = coalesce(?5, error),"
+        " output = coalesce(?6, output), updated_at = ?7"
+        " WHERE id = ?1 AND fence <= ?3 AND status IN ('accepted', 'running', 'interrupted')",
+        "fenced",
+    ),
+    "event": Statement(
+        # Compare and set: the position is the next one, or nothing is appended.
+        "INSERT INTO events SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
+        " WHERE ?2 = 1 + (SELECT coalesce(max(position), 0) FROM events WHERE thread = ?1)",
+        "conflict",
+    ),
+    "checkpoint": Statement("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    "write": Statement("INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    "write.replace": Statement("INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    "checkpoints.delete": Statement("DELETE FROM checkpoints WHERE thread = ?1"),
+    "writes.delete": Statement("DELETE FROM writes WHERE thread = ?1"),
+    "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
+}
