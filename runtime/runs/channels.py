@@ -1,0 +1,70 @@
+"""The open channels of this process: each thread has one here while somebody works on it or watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+
+from runtime.ports import Journal
+from runtime.runs.channel import Channel
+from runtime.types import Thread
+
+_IDLE = 256
+"""How many channels stay open that nobody watches and no run uses: their buffers are memory."""
+
+
+class Channels:
+    """Opens a thread's channel once, however many ask at the same time; closes idle ones."""
+
+    def __init__(self, journal: Journal, busy: Callable[[str], bool]) -> None:
+        self.epoch = uuid.uuid4().hex[:12]
+        self._journal, self._busy = journal, busy
+        self._open: OrderedDict[str, tuple[Thread, Channel]] = OrderedDict()
+        self._opening: dict[str, asyncio.Future[tuple[Thread, Channel] | None]] = {}
+
+    def add(self, thread: Thread) -> Channel:
+        """Open the channel of a thread that is being created."""
+        channel = Channel.of(thread, self.epoch, self._journal, 0)
+        self._open[thread.id] = thread, channel
+        return channel
+
+    async def get(self, thread: str) -> tuple[Thread, Channel] | None:
+        """Return a thread and its channel; None when there is no such thread."""
+        if thread in self._open:
+            self._open.move_to_end(thread)
+            return self._open[thread]
+        if thread not in self._opening:
+            self._opening[thread] = asyncio.ensure_future(self._load(thread))
+        return await asyncio.shield(self._opening[thread])
+
+    def drop(self, thread: str) -> None:
+        """Forget a thread that was deleted or never stored."""
+        self._open.pop(thread, None)
+
+    def update(self, thread: Thread) -> None:
+        """Take over a thread's new metadata."""
+        if thread.id in self._open:
+            self._open[thread.id] = thread, self._open[thread.id][1]
+
+    async def _load(self, id: str) -> tuple[Thread, Channel] | None:
+        try:
+            thread = await self._journal.thread(id)
+            if thread is None:
+                return None
+            newest = await self._journal.runs(thread=id, limit=1)
+            start = await self._journal.first_seq(id, newest[0].id) - 1 if newest else 0
+            opened = thread, Channel.of(thread, self.epoch, self._journal, max(0, start))
+            self._open[id] = opened
+            self._close_idle()
+            return opened
+        finally:
+            del self._opening[id]
+
+    def _close_idle(self) -> None:
+        if len(self._open) <= _IDLE:
+            return
+        idle = [id for id, (_, channel) in self._open.items() if not channel.watched and not self._busy(id)]
+        for id in idle[: max(0, len(self._open) - _IDLE)]:
+            del self._open[id]

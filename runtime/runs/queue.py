@@ -1,0 +1,95 @@
+"""Whose turn it is: at most so many runs at once, one at a time on a thread, first come first served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from runtime.errors import Overloaded
+
+
+class Turn:
+    """A run's place: `granted` when it may run."""
+
+    __slots__ = ("_future", "thread")
+
+    def __init__(self, thread: str) -> None:
+        self.thread = thread
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def granted(self) -> bool:
+        """Whether the run may go on now."""
+        return self._future.done()
+
+    def grant(self) -> None:
+        """Let the run go on."""
+        if not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the grant."""
+        await asyncio.shield(self._future)
+
+
+class RunQueue:
+    """Grants turns.  Without I/O: `enter` and `leave` never suspend."""
+
+    def __init__(self, concurrency: int, limit: int) -> None:
+        self._concurrency, self._limit = concurrency, limit
+        self._running: set[Turn] = set()
+        self._busy: dict[str, int] = {}
+        self._waiting: deque[Turn] = deque()
+
+    def enter(self, thread: str, *, bounded: bool = True) -> Turn:
+        """Take a place; Overloaded when too many wait, unless the place is not `bounded`."""
+        turn = Turn(thread)
+        if len(self._running) < self._concurrency and not self.busy(thread):
+            self._run(turn)
+        elif bounded and len(self._waiting) >= self._limit:
+            raise Overloaded(
+                f"{self._limit} runs are waiting already ([runs] queue); try again in a few seconds.",
+                retry_after=2.0,
+            )
+        else:
+            self._waiting.append(turn)
+        self._busy[thread] = self._busy.get(thread, 0) + 1
+        return turn
+
+    def leave(self, turn: Turn) -> None:
+        """Give a place back, waiting or running, and grant the next turns."""
+        if turn in self._running:
+            self._running.remove(turn)
+        elif turn in self._waiting:
+            self._waiting.remove(turn)
+        else:
+            return
+        left = self._busy[turn.thread] - 1
+        if left:
+            self._busy[turn.thread] = left
+        else:
+            del self._busy[turn.thread]
+        self._grant()
+
+    def busy(self, thread: str) -> bool:
+        """Whether a run of this thread waits or runs."""
+        return thread in self._busy
+
+    def __len__(self) -> int:
+        """How many runs wait."""
+        return len(self._waiting)
+
+    def _run(self, turn: Turn) -> None:
+        self._running.add(turn)
+        turn.grant()
+
+    def _grant(self) -> None:
+        held = {turn.thread for turn in self._running}
+        for turn in list(self._waiting):
+            if len(self._running) >= self._concurrency:
+                return
+            if turn.thread in held:
+                continue
+            held.add(turn.thread)
+            self._waiting.remove(turn)
+            self._run(turn)

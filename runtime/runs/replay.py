@@ -1,0 +1,44 @@
+"""What a replay from the log adds, so that clients see whole messages: the starts, which are not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from runtime.types import Event
+
+SPARE = 2
+"""Seqs left free before the events that finish a block: one for each event a replay puts there."""
+
+
+def with_starts(events: Iterable[Event], after: int) -> list[Event]:
+    """Return stored events with the message-start and content-block-start of each finished block.
+
+    They stand on the two seqs that were left free before the block's finish, so they are the same in
+    every replay and never stand above what follows.  Nothing at or below `after` is added.
+    """
+    return [event for stored in events for event in _expand(stored) if event.seq > after]
+
+
+def _expand(event: Event) -> Iterator[Event]:
+    data = event.data
+    if event.method == "messages" and data.get("event") == "content-block-finish" and "start" in data:
+        id, start = data["message_id"], data["start"]
+        if data["index"] == 0:
+            yield _live(event, event.seq - 2, {**start, "event": "message-start", "id": id, "message_id": id})
+        block = {"event": "content-block-start", "message_id": id, "index": data["index"]}
+        yield _live(event, event.seq - 1, {**block, "content": empty_block(data["content"])})
+    yield event
+
+
+def empty_block(content: dict[str, object]) -> dict[str, object]:
+    """Return a content block as it stands before its first delta."""
+    kind = content["type"]
+    if kind == "text":
+        return {"type": "text", "text": ""}
+    if kind == "reasoning":
+        return {"type": "reasoning", "reasoning": ""}
+    return {**content, "type": "tool_call_chunk", "args": ""}
+
+
+def _live(event: Event, seq: int, data: dict[str, object]) -> Event:
+    return Event(event.thread, seq, event.method, data, event.run, event.timestamp, event.namespace)
