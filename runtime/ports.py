@@ -318,7 +318,12 @@ class Journal(Protocol):
         """Return the run a tenant started with this idempotency key, or None."""
 
     async def runs(
-        self, *, thread: str | None = None, status: Sequence[RunStatus] = (), limit: int = 100, offset: int = 0
+        self,
+        *,
+        thread: str | None = None,
+        status: Sequence[RunStatus] = (),
+        limit: int = 100,
+        offset: int = 0,
     ) -> Sequence[Run]:
         """List runs, newest first, of one thread or in some states."""
 

@@ -1,1 +1,1 @@
-"""The durable log of threads, runs and events, LangGraph's checkpoints, and the one process that writes them."""
+"""The durable log of threads, runs and events, LangGraph's checkpoints, and the process that writes them."""

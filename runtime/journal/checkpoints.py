@@ -1,4 +1,4 @@
-"""LangGraph's checkpoints in the journal, on the same writer as events and runs, so that they land in order."""
+"""LangGraph's checkpoints in the journal: on the writer of events and runs, so they land in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from langgraph.checkpoint.base import (
 
 from runtime.journal.sqlite import SqliteJournal
 
-_COLUMNS = "thread, ns, id, parent, type, checkpoint, metadata"
+_SELECT = "SELECT thread, ns, id, parent, type, checkpoint, metadata FROM checkpoints"
+_SELECT_WRITES = (
+    "SELECT task, channel, type, value FROM writes"
+    " WHERE thread = ? AND ns = ? AND checkpoint = ? ORDER BY task, idx"
+)
 
 
 class JournalSaver(BaseCheckpointSaver[str]):
@@ -70,11 +74,11 @@ class JournalSaver(BaseCheckpointSaver[str]):
         """Return the named checkpoint, or the newest of its thread and namespace."""
         thread, ns = _address(config)
         wanted = get_checkpoint_id(config)
-        sql = f"SELECT {_COLUMNS} FROM checkpoints WHERE thread = ? AND ns = ?"  # noqa: S608 (no input in it)
+        sql = _SELECT + " WHERE thread = ? AND ns = ?"
         parameters: tuple[object, ...] = (thread, ns)
         if wanted:
-            sql, parameters = f"{sql} AND id = ?", (*parameters, wanted)
-        found = await self._read(f"{sql} ORDER BY id DESC LIMIT 1", parameters)
+            sql, parameters = sql + " AND id = ?", (*parameters, wanted)
+        found = await self._read(sql + " ORDER BY id DESC LIMIT 1", parameters)
         return found[0] if found else None
 
     async def alist(
@@ -95,7 +99,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         if before and (newer := get_checkpoint_id(before)):
             where.append("id < ?")
             parameters.append(newer)
-        sql = f"SELECT {_COLUMNS} FROM checkpoints WHERE {' AND '.join(where)} ORDER BY id DESC"  # noqa: S608
+        sql = _SELECT + " WHERE " + " AND ".join(where) + " ORDER BY id DESC"
         left = limit
         for found in await self._read(sql, tuple(parameters)):
             if filter and any(found.metadata.get(key) != value for key, value in filter.items()):
@@ -118,17 +122,15 @@ class JournalSaver(BaseCheckpointSaver[str]):
         self, database: sqlite3.Connection, sql: str, parameters: tuple[object, ...]
     ) -> Iterator[CheckpointTuple]:
         for thread, ns, id, parent, kind, blob, about in database.execute(sql, parameters).fetchall():
-            writes = database.execute(
-                "SELECT task, channel, type, value FROM writes WHERE thread = ? AND ns = ? AND checkpoint = ?"
-                " ORDER BY task, idx",
-                (thread, ns, id),
-            )
+            writes = database.execute(_SELECT_WRITES, (thread, ns, id)).fetchall()
             yield CheckpointTuple(
                 config=_config(thread, ns, id),
                 checkpoint=self.serde.loads_typed((kind, blob)),
                 metadata=self.serde.loads_typed((kind, about)),
                 parent_config=_config(thread, ns, parent) if parent else None,
-                pending_writes=[(task, channel, self.serde.loads_typed((t, v))) for task, channel, t, v in writes],
+                pending_writes=[
+                    (task, channel, self.serde.loads_typed(value)) for task, channel, *value in writes
+                ],
             )
 
 

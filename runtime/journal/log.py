@@ -25,7 +25,6 @@ _decode_outcomes = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
 class _Greeting(msgspec.Struct):
     error: str
     boot: str
-    last: int
     outcomes: list[tuple[int, str]]
 
 
@@ -126,8 +125,9 @@ class Log:
             try:
                 self._reconcile(await self._start())
             except CannotStart as error:
-                return self._fail(str(error))
-        return self._fail("The journal's writer process keeps dying; free disk space or run `hubbub doctor`.")
+                self._fail(str(error))
+                return
+        self._fail("The journal's writer process keeps dying; free disk space or run `hubbub doctor`.")
 
     async def _answers(self) -> None:
         assert self._process
@@ -166,4 +166,3 @@ class Log:
             handed = self._under_way.popleft()
             if not handed.done.done():
                 handed.done.set_exception(self._failure)
-

@@ -21,15 +21,16 @@ from runtime.types import Event, Health, JsonObject, Run, RunStatus, Thread
 T = TypeVar("T")
 
 _READERS = 4
-_RUN = (
-    "id, thread, tenant, graph, version, status, input, config, metadata, attempt, fence,"
-    " idempotency_key, traceparent, error, output, created_at, updated_at"
+_SELECT_THREADS = (
+    "SELECT id, tenant, metadata, created_at, updated_at, reserved,"
+    " (SELECT coalesce(max(position), 0) FROM events WHERE thread = threads.id) FROM threads"
 )
-_THREAD = (
-    "id, tenant, metadata, created_at, updated_at, reserved,"
-    " (SELECT coalesce(max(position), 0) FROM events WHERE thread = threads.id)"
+_SELECT_RUNS = (
+    "SELECT id, thread, tenant, graph, version, status, input, created_at, updated_at, config, metadata,"
+    " attempt, fence, idempotency_key, traceparent, error, output FROM runs"
 )
-_EVENT = "thread, position, seq, run, method, namespace, data, timestamp"
+_SELECT_EVENTS = "SELECT thread, position, seq, run, method, namespace, data, timestamp FROM events"
+_SELECT_KEYS = "SELECT id, digest, tenant, name, created_at, revoked FROM keys"
 
 
 class SqliteJournal:
@@ -91,17 +92,19 @@ class SqliteJournal:
     async def create_thread(self, thread: Thread) -> Thread:
         """Store a new thread; Conflict when the id is taken."""
         if await self.submit([_create_thread(thread)]):
-            raise Conflict(f"The thread {thread.id} exists already; use another id or pass if_exists='do_nothing'.")
+            raise Conflict(
+                f"The thread {thread.id} exists already; use another id, or if_exists='do_nothing'."
+            )
         return thread
 
     async def thread(self, thread: str) -> Thread | None:
         """Return a thread, or None."""
-        rows = await self._rows(f"SELECT {_THREAD} FROM threads WHERE id = ?", (thread,))  # noqa: S608 (no input in it)
+        rows = await self._rows(_SELECT_THREADS + " WHERE id = ?", (thread,))
         return _thread(rows[0]) if rows else None
 
     async def threads(self, tenant: str, *, limit: int, offset: int) -> list[Thread]:
         """List a tenant's threads, the latest changed first."""
-        sql = f"SELECT {_THREAD} FROM threads WHERE tenant = ? ORDER BY updated_at DESC LIMIT ? OFFSET ?"  # noqa: S608
+        sql = _SELECT_THREADS + " WHERE tenant = ? ORDER BY updated_at DESC LIMIT ? OFFSET ?"
         return [_thread(row) for row in await self._rows(sql, (tenant, limit, offset))]
 
     async def update_thread(self, thread: Thread) -> None:
@@ -146,7 +149,7 @@ class SqliteJournal:
 
     async def events(self, thread: str, *, after: int, limit: int) -> list[Event]:
         """Return durable events with a seq above `after`, in order."""
-        sql = f"SELECT {_EVENT} FROM events WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        sql = _SELECT_EVENTS + " WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?"
         return [_event(row) for row in await self._rows(sql, (thread, after, limit))]
 
     async def first_seq(self, thread: str, run: str) -> int:
@@ -156,16 +159,21 @@ class SqliteJournal:
 
     async def run(self, run: str) -> Run | None:
         """Return a run, or None."""
-        rows = await self._rows(f"SELECT {_RUN} FROM runs WHERE id = ?", (run,))  # noqa: S608
+        rows = await self._rows(_SELECT_RUNS + " WHERE id = ?", (run,))
         return _run(rows[0]) if rows else None
 
     async def run_of_key(self, tenant: str, key: str) -> Run | None:
         """Return the run a tenant started with this idempotency key, or None."""
-        rows = await self._rows(f"SELECT {_RUN} FROM runs WHERE tenant = ? AND idempotency_key = ?", (tenant, key))  # noqa: S608
+        rows = await self._rows(_SELECT_RUNS + " WHERE tenant = ? AND idempotency_key = ?", (tenant, key))
         return _run(rows[0]) if rows else None
 
     async def runs(
-        self, *, thread: str | None = None, status: Sequence[RunStatus] = (), limit: int = 100, offset: int = 0
+        self,
+        *,
+        thread: str | None = None,
+        status: Sequence[RunStatus] = (),
+        limit: int = 100,
+        offset: int = 0,
     ) -> list[Run]:
         """List runs, newest first, of one thread or in some states."""
         where, parameters = ["1"], list[object]()
@@ -175,22 +183,24 @@ class SqliteJournal:
         if status:
             where.append(f"status IN ({', '.join('?' * len(status))})")
             parameters += status
-        sql = (
-            f"SELECT {_RUN} FROM runs WHERE {' AND '.join(where)}"  # noqa: S608
-            " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
-        )
+        newest_first = " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+        sql = _SELECT_RUNS + " WHERE " + " AND ".join(where) + newest_first
         return [_run(row) for row in await self._rows(sql, (*parameters, limit, offset))]
 
     # ----------------------------------------------------------------- keys
 
     async def keys(self) -> list[ApiKey]:
         """List the API keys, oldest first."""
-        rows = await self._rows("SELECT id, digest, tenant, name, created_at, revoked FROM keys ORDER BY created_at", ())
-        return [ApiKey(*row[:5], revoked=bool(row[5])) for row in rows]
+        rows = await self._rows(_SELECT_KEYS + " ORDER BY created_at", ())
+        return [
+            ApiKey(id, digest, tenant, name, created_at, bool(revoked))
+            for id, digest, tenant, name, created_at, revoked in rows
+        ]
 
     async def put_key(self, key: ApiKey) -> None:
         """Store or replace an API key."""
-        await self.submit([("key.put", (key.id, key.digest, key.tenant, key.name, key.created_at, int(key.revoked)))])
+        row = (key.id, key.digest, key.tenant, key.name, key.created_at, int(key.revoked))
+        await self.submit([("key.put", row)])
 
 
 def _json(value: JsonObject | None) -> bytes | None:
@@ -205,7 +215,14 @@ def _create_thread(thread: Thread) -> tuple[str, tuple[object, ...]]:
 def _create_run(run: Run) -> tuple[str, tuple[object, ...]]:
     return "run.create", (
         *(run.id, run.thread, run.tenant, run.graph, run.version, run.status, _json(run.input)),
-        *(_json(run.config), _json(run.metadata), run.attempt, run.fence, run.idempotency_key, run.traceparent),
+        *(
+            _json(run.config),
+            _json(run.metadata),
+            run.attempt,
+            run.fence,
+            run.idempotency_key,
+            run.traceparent,
+        ),
         *(_json(run.error), _json(run.output), run.created_at, run.updated_at),
     )
 
@@ -225,11 +242,16 @@ def _thread(row: Any) -> Thread:
 
 
 def _run(row: Any) -> Run:
-    run = dict(zip(_RUN.replace("\n", "").split(","), row, strict=True))
-    values = {name.strip(): value for name, value in run.items()}
-    for name in ("input", "config", "metadata", "error", "output"):
-        values[name] = None if values[name] is None else orjson.loads(values[name])
-    return Run(**{**values, "status": RunStatus(values["status"])})
+    id, thread, tenant, graph, version, status, input, created_at, updated_at, config, metadata, *rest = row
+    attempt, fence, key, traceparent, error, output = rest
+    return Run(
+        *(id, thread, tenant, graph, version, RunStatus(status), _value(input), created_at, updated_at),
+        *(_value(config), _value(metadata), attempt, fence, key, traceparent, _value(error), _value(output)),
+    )
+
+
+def _value(stored: bytes | None) -> Any:
+    return None if stored is None else orjson.loads(stored)
 
 
 def _event(row: Any) -> Event:

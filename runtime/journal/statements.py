@@ -18,8 +18,8 @@ CREATE TABLE threads (
 CREATE INDEX threads_by_tenant ON threads (tenant, updated_at);
 
 CREATE TABLE runs (
-    id TEXT PRIMARY KEY, thread TEXT NOT NULL, tenant TEXT NOT NULL, graph TEXT NOT NULL, version TEXT NOT NULL,
-    status TEXT NOT NULL, input BLOB, config BLOB NOT NULL, metadata BLOB NOT NULL,
+    id TEXT PRIMARY KEY, thread TEXT NOT NULL, tenant TEXT NOT NULL,
+    graph TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL, input BLOB, config BLOB NOT NULL, metadata BLOB NOT NULL,
     attempt INTEGER NOT NULL, fence INTEGER NOT NULL, idempotency_key TEXT, traceparent TEXT,
     error BLOB, output BLOB, created_at REAL NOT NULL, updated_at REAL NOT NULL
 );
@@ -41,8 +41,8 @@ CREATE TABLE checkpoints (
 );
 
 CREATE TABLE writes (
-    thread TEXT NOT NULL, ns TEXT NOT NULL, checkpoint TEXT NOT NULL, task TEXT NOT NULL, idx INTEGER NOT NULL,
-    channel TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL, path TEXT NOT NULL,
+    thread TEXT NOT NULL, ns TEXT NOT NULL, checkpoint TEXT NOT NULL,
+    task TEXT NOT NULL, idx INTEGER NOT NULL, channel TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL, path TEXT NOT NULL,
     PRIMARY KEY (thread, ns, checkpoint, task, idx)
 );
 
@@ -52,8 +52,8 @@ CREATE TABLE keys (
 ) WITHOUT ROWID;
 
 -- One row: the last batch this database holds, so that a writer that died can be asked what it did.
-CREATE TABLE writer (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, last INTEGER NOT NULL, outcomes BLOB NOT NULL);
-INSERT INTO writer VALUES (1, '', 0, x'90');
+CREATE TABLE writer (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, outcomes BLOB NOT NULL);
+INSERT INTO writer VALUES (1, '', x'90');
 """
 
 
@@ -68,7 +68,8 @@ STATEMENTS: dict[str, Statement] = {
     "thread.create": Statement("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?)"),
     "thread.update": Statement("UPDATE threads SET metadata = ?2, updated_at = ?3 WHERE id = ?1", "gone"),
     "thread.reserve": Statement(
-        "UPDATE threads SET reserved = max(reserved, ?2), updated_at = max(updated_at, ?3) WHERE id = ?1", "gone"
+        "UPDATE threads SET reserved = max(reserved, ?2), updated_at = max(updated_at, ?3) WHERE id = ?1",
+        "gone",
     ),
     "thread.delete": Statement("DELETE FROM threads WHERE id = ?1", "gone"),
     "thread.delete_runs": Statement("DELETE FROM runs WHERE thread = ?1"),
@@ -76,8 +77,8 @@ STATEMENTS: dict[str, Statement] = {
     "run.create": Statement("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     "run.change": Statement(
         # A finished run never changes again, and a newer fence shuts an older claimant out.
-        "UPDATE runs SET status = ?2, fence = ?3, attempt = coalesce(?4, attempt), error = coalesce(?5, error),"
-        " output = coalesce(?6, output), updated_at = ?7"
+        "UPDATE runs SET status = ?2, fence = ?3, attempt = coalesce(?4, attempt),"
+        " error = coalesce(?5, error), output = coalesce(?6, output), updated_at = ?7"
         " WHERE id = ?1 AND fence <= ?3 AND status IN ('accepted', 'running', 'interrupted')",
         "fenced",
     ),

@@ -107,7 +107,7 @@ def commit(database: sqlite3.Connection, boot: str, batch: list[Request]) -> lis
     database.execute("BEGIN IMMEDIATE")
     try:
         outcomes = [apply(database, request) for request in batch]
-        database.execute("UPDATE writer SET boot = ?, last = ?, outcomes = ?", (boot, batch[-1][0], _encode(outcomes)))
+        database.execute("UPDATE writer SET boot = ?, outcomes = ?", (boot, _encode(outcomes)))
         database.execute("COMMIT")
     except sqlite3.Error:
         if database.in_transaction:
@@ -144,11 +144,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         database = open_database(path, durability)
-        last_boot, last, outcomes = database.execute("SELECT boot, last, outcomes FROM writer").fetchone()
+        last_boot, outcomes = database.execute("SELECT boot, outcomes FROM writer").fetchone()
     except (sqlite3.Error, ValueError) as error:
-        _send(1, {"error": str(error), "boot": "", "last": 0, "outcomes": []})
+        _send(1, {"error": str(error), "boot": "", "outcomes": []})
         return
-    _send(1, {"error": "", "boot": last_boot, "last": last, "outcomes": msgspec.msgpack.decode(outcomes)})
+    _send(1, {"error": "", "boot": last_boot, "outcomes": msgspec.msgpack.decode(outcomes)})
     serve(database, boot, 0, 1)
     database.close()
 

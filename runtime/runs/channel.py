@@ -1,4 +1,4 @@
-"""The live event channel of a thread: the one place that numbers its events, buffers them and wakes viewers."""
+"""The live event channel of a thread: numbers its events, buffers them, wakes whoever watches."""
 
 from __future__ import annotations
 
@@ -194,7 +194,9 @@ class Channel:
         error = outcome.exception() if not outcome.cancelled() else asyncio.CancelledError()
         refusal = "" if error else outcome.result()
         if refusal:
-            error = Conflict(f"Another worker has taken over the thread {self.thread} ({refusal}); this one stops.")
+            error = Conflict(
+                f"Another worker has taken over the thread {self.thread} ({refusal}); this one stops."
+            )
         self.settle(events, committed=error is None)
         if done.done():
             return

@@ -113,7 +113,9 @@ class Dispatcher:
         """Write that this process runs it now; an ending when it has been tried too often."""
         run = active.run
         if run.attempt >= self._attempts:
-            message = f"The run ended its process {run.attempt} times and is not tried again; see the hub's log."
+            message = (
+                f"The run ended its process {run.attempt} times and is not tried again; see the hub's log."
+            )
             error = {"code": "too_many_attempts", "message": message, "step": None, "run": run.id}
             return Ending(RunStatus.ERROR, error=error)
         run = replace(run, status=RunStatus.RUNNING, attempt=run.attempt + 1, fence=run.fence + 1)

@@ -84,7 +84,9 @@ class MessageWriter:
         self._close_block()
         self._index += 1
         self._block = content or {"type": kind}
-        self._live({"event": "content-block-start", "index": self._index, "content": empty_block(self._block)})
+        self._live(
+            {"event": "content-block-start", "index": self._index, "content": empty_block(self._block)}
+        )
 
     def _piece(self, text: str, delta: JsonObject) -> None:
         self._parts.append(text)
@@ -101,7 +103,12 @@ class MessageWriter:
         if self._block is None:
             return
         content = _finished(self._block, "".join(self._parts))
-        data = {"event": "content-block-finish", "message_id": self.id, "index": self._index, "content": content}
+        data = {
+            "event": "content-block-finish",
+            "message_id": self.id,
+            "index": self._index,
+            "content": content,
+        }
         draft = Draft("messages", {**data, "start": self._start}, self._namespace)
         self._channel.durable(self._run, [draft], spare=SPARE)
         self._block, self._parts, self._call = None, [], -1

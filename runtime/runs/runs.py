@@ -26,7 +26,12 @@ class Runs:
     """Every method takes the tenant first; another tenant's run looks like none at all."""
 
     def __init__(
-        self, journal: Journal, channels: Channels, queue: RunQueue, dispatcher: Dispatcher, library: GraphLibrary
+        self,
+        journal: Journal,
+        channels: Channels,
+        queue: RunQueue,
+        dispatcher: Dispatcher,
+        library: GraphLibrary,
     ) -> None:
         self._journal, self._channels, self._queue = journal, channels, queue
         self._dispatcher, self._library = dispatcher, library
@@ -153,7 +158,9 @@ class Runs:
                 raise NotFound(f"There is no thread {request.thread}; create it first.")
             return *opened, False
         if request.thread is not None and not request.create_thread:
-            raise NotFound(f"There is no thread {request.thread}; create it first, or start with if_not_exists='create'.")
+            raise NotFound(
+                f"There is no thread {request.thread}; create it first, or start with if_not_exists='create'."
+            )
         thread = new_thread(request.tenant, request.thread, {})
         return thread, self._channels.add(thread), True
 

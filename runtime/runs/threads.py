@@ -61,7 +61,9 @@ class Threads:
         if thread_id and (found := await self._channels.get(thread.id)):
             if if_exists == "do_nothing" and found[0].tenant == tenant:
                 return found[0]
-            raise Conflict(f"The thread {thread_id} exists already; use another id or if_exists='do_nothing'.")
+            raise Conflict(
+                f"The thread {thread_id} exists already; use another id or if_exists='do_nothing'."
+            )
         return await self._journal.create_thread(thread)
 
     async def get(self, tenant: str, id: str) -> Thread:
@@ -129,7 +131,9 @@ class Threads:
         """Return the newest state; `next` is never empty while a run is queued or running."""
         thread, _ = await self._own(tenant, id)
         if namespace:
-            raise NotFound(f"There is no state at the namespace {'/'.join(namespace)}; this graph has no subgraphs.")
+            raise NotFound(
+                f"There is no state at the namespace {'/'.join(namespace)}; this graph has no subgraphs."
+            )
         newest = await self._journal.runs(thread=id, limit=1)
         if not newest:
             return ThreadState({}, metadata=thread.metadata)

@@ -58,7 +58,9 @@ class Worker:
                     span.set(status=RunStatus.SUCCESS.value)
             return Ending(RunStatus.SUCCESS, output=version.output_of(values))
         except TimeoutError:
-            sentence = f"The run took longer than its limit of {self.timeout:g} s; raise limits.timeout or [runs] timeout."
+            sentence = (
+                "The run took longer than its limit; raise limits.timeout of the graph or [runs] timeout."
+            )
             return Ending(RunStatus.TIMEOUT, error=describe(LimitExceeded(sentence, limit="timeout"), run.id))
         except GraphRecursionError:
             sentence = "The run took more steps than limits.max_steps allows; raise it, or mend the loop."

@@ -58,7 +58,7 @@ async def test_a_position_that_is_not_the_next_is_refused_and_its_neighbours_are
         log.submit([event("t", 2), event("t", 4)]),
         log.submit([event("t", 2)]),
     )
-    assert outcomes == ["", "conflict", "conflict", ""]
+    assert list(outcomes) == ["", "conflict", "conflict", ""]
 
 
 async def test_a_refused_request_leaves_nothing_of_itself(log: Log, tmp_path: Path) -> None:
@@ -98,7 +98,9 @@ async def test_a_request_after_closing_is_refused_with_a_sentence(tmp_path: Path
         (lambda path: _execute(path, "CREATE TABLE other (x)"), "another program"),
     ],
 )
-async def test_a_database_that_is_not_ours_is_left_as_it_is(tmp_path: Path, make: object, sentence: str) -> None:
+async def test_a_database_that_is_not_ours_is_left_as_it_is(
+    tmp_path: Path, make: object, sentence: str
+) -> None:
     path = tmp_path / "journal.db"
     make(path)  # type: ignore[operator]
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""A thread's events are numbered once, shown in order, durable ones after their commit, and replayed whole."""
+"""Events are numbered once, shown in order, durable ones after their commit, and replayed whole."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ async def everything(channel: Channel, after: int = 0) -> list[Event]:
     return events
 
 
-async def test_a_live_event_waits_for_the_durable_one_before_it(journal: SqliteJournal, thread: Thread) -> None:
+async def test_a_live_event_waits_for_the_durable_one_before_it(
+    journal: SqliteJournal, thread: Thread
+) -> None:
     channel = await reopened(journal)
     await channel.durable("r", [custom(0)])
     shown: list[int] = []
@@ -146,7 +148,9 @@ async def test_a_replay_from_the_log_is_a_whole_message(journal: SqliteJournal, 
     assert {event.data["message_id"] for event in replayed} == {"m"}
 
 
-async def test_what_comes_after_the_end_of_a_message_is_dropped(journal: SqliteJournal, thread: Thread) -> None:
+async def test_what_comes_after_the_end_of_a_message_is_dropped(
+    journal: SqliteJournal, thread: Thread
+) -> None:
     channel = await reopened(journal)
     message = MessageWriter(channel, "r", "m", {})
     message.push(Delta(text="half"))

@@ -12,7 +12,10 @@ from runtime.errors import Overloaded
 from runtime.runs.queue import RunQueue, Turn
 
 
-@given(st.lists(st.tuples(st.sampled_from(["enter", "leave"]), st.integers(0, 3)), max_size=60), st.integers(1, 3))
+@given(
+    st.lists(st.tuples(st.sampled_from(["enter", "leave"]), st.integers(0, 3)), max_size=60),
+    st.integers(1, 3),
+)
 def test_any_sequence_keeps_the_bounds_and_the_order(moves: list[tuple[str, int]], concurrency: int) -> None:
     async def play() -> None:
         queue = RunQueue(concurrency, limit=4)

@@ -1,0 +1,1 @@
+"""Measures Hubbub beside its floor, in one run: `make bench`."""

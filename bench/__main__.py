@@ -1,0 +1,95 @@
+"""Prints what Hubbub costs beside plain LangGraph in one process, and the budget of each figure."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import floor, hub
+
+
+class Row(NamedTuple):
+    """One figure beside its floor; `ok` is None where there is no budget."""
+
+    what: str
+    floor: str
+    hub: str
+    ratio: str
+    budget: str
+    ok: bool | None
+
+
+def _ms(seconds: Sequence[float]) -> str:
+    ordered = sorted(seconds)
+    return f"{statistics.median(ordered) * 1e3:.2f} / {ordered[int(len(ordered) * 0.95)] * 1e3:.2f} ms"
+
+
+def _slower(what: str, base: Sequence[float], measured: Sequence[float], limit: float) -> Row:
+    ratio = statistics.median(measured) / statistics.median(base)
+    return Row(what, _ms(base), _ms(measured), f"{ratio:.2f}x", f"<= {limit:g}x", ratio <= limit)
+
+
+def _rate(what: str, base: float, measured: float, least: float | None) -> Row:
+    ratio = measured / base
+    budget = "" if least is None else f">= {least:g}x"
+    ok = None if least is None else ratio >= least
+    return Row(what, f"{base:,.0f}/s", f"{measured:,.0f}/s", f"{ratio:.2f}x", budget, ok)
+
+
+async def _measure(server: hub.Hub) -> list[Row]:
+    await floor.first_token(20)
+    await hub.first_token_of_socket(server, 20)
+    await hub.first_token_of_sdk(server, 10)
+    base = await floor.first_token(200)
+    rows = [
+        _slower(
+            "first token, open socket (p50 / p95)", base, await hub.first_token_of_socket(server, 200), 3
+        ),
+        _slower("first token, SDK (p50 / p95)", base, await hub.first_token_of_sdk(server, 100), 3),
+    ]
+    for at_once, total, least in ((1, 200, None), (16, 960, 0.25)):
+        base_rate = await floor.runs_per_second(total, at_once)
+        measured = await hub.runs_per_second(server, total, at_once)
+        rows.append(_rate(f"durable runs, {at_once} at once, SDK", base_rate, measured, least))
+    base_rate = await floor.tokens_per_second(16, 200)
+    rows.append(_rate("tokens, 16 x 200, SDK", base_rate, await hub.tokens_per_second(server, 16, 200), 1.5))
+    kib = await hub.idle_socket(server, 1000)
+    rows.append(Row("idle socket (1,000 open)", "", f"{kib:.1f} KiB", "", "<= 24 KiB", kib <= 24))
+    return rows
+
+
+def main() -> None:
+    """Measure and print; the exit code says nothing about the budgets."""
+    imports, help_seconds = hub.seconds_to_import(5), hub.seconds_to_help(5)
+    with hub.running_hub() as server:
+        rows = asyncio.run(_measure(server))
+        ready = server.ready_after
+    base = statistics.median(imports)
+    ok = ready <= 1.6 * base
+    rows.append(
+        Row(
+            "ready to serve",
+            f"{base:.2f} s (imports)",
+            f"{ready:.2f} s",
+            f"{ready / base:.2f}x",
+            "<= 1.6x",
+            ok,
+        )
+    )
+    help_time = statistics.median(help_seconds)
+    rows.append(Row("hubbub --help", "", f"{help_time:.2f} s", "", "<= 0.2 s", help_time <= 0.2))
+    table = Table(
+        "what", "in-process LangGraph", "Hubbub", "ratio", "budget", "", title="Side by side in one run"
+    )
+    for row in rows:
+        table.add_row(*row[:5], "" if row.ok is None else "met" if row.ok else "MISSED")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""A real hub on a free port, and what its clients see of its speed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import websockets
+from langgraph_sdk import get_client
+
+from runtime.lock import holder
+
+WORKSPACE = Path(__file__).parent / "workspace"
+HUBBUB = [sys.executable, "-m", "hub.cli"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A hub that serves the benchmark's workspace.  `ready_after` is in seconds."""
+
+    url: str
+    pid: int
+    ready_after: float
+
+    def memory(self) -> int:
+        """Return the resident memory of the hub's own process in KiB."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise RuntimeError("the hub has ended")
+
+
+@contextmanager
+def running_hub() -> Iterator[Hub]:
+    """Serve a copy of the workspace from a child process until the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="hubbub-bench-"))
+    shutil.copytree(WORKSPACE, folder, dirs_exist_ok=True)
+    started = time.perf_counter()
+    command = [*HUBBUB, "--workspace", str(folder), "serve", "--port", "0"]
+    with (folder / "hub.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        url = _ready(process, folder)
+        yield Hub(url, process.pid, time.perf_counter() - started)
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder)
+
+
+def _ready(process: subprocess.Popen[bytes], folder: Path) -> str:
+    for _ in range(3000):
+        if process.poll() is not None:
+            raise RuntimeError(f"the hub ended: {(folder / 'hub.log').read_text()}")
+        owner = holder(folder / "var")
+        if owner and owner.url:
+            with urlopen(f"{owner.url}/readyz") as answer:  # our own address
+                if answer.status == 200:
+                    return owner.url
+        time.sleep(0.01)
+    raise RuntimeError("the hub was not ready after 30 s")
+
+
+async def first_token_of_sdk(hub: Hub, runs: int) -> list[float]:
+    """Return seconds from `run.start` to the first text through the official SDK's WebSocket transport."""
+    client, seconds = get_client(url=hub.url), []
+    for _ in range(runs):
+        async with client.threads.stream(assistant_id="ask", transport="websocket") as thread:
+            started = time.perf_counter()
+            await thread.run.start(input={"question": "hi"})
+            async for message in thread.messages:
+                async for text in message.text:
+                    if text:
+                        seconds.append(time.perf_counter() - started)
+                        break
+                break
+    return seconds
+
+
+async def first_token_of_socket(hub: Hub, runs: int) -> list[float]:
+    """Return seconds from `run.start` to the first text on a socket that is open already."""
+    url, seconds = hub.url.replace("http", "ws"), []
+    async with websockets.connect(f"{url}/ws", subprotocols=[websockets.Subprotocol("hubbub.v1")]) as socket:
+        for number in range(runs):
+            thread = str(uuid.uuid4())
+            started = time.perf_counter()
+            params = {"assistant_id": "ask", "input": {"question": "hi"}}
+            await _send(socket, 2 * number, "run.start", thread, params)
+            await _send(socket, 2 * number + 1, "subscription.subscribe", thread, {"channels": ["messages"]})
+            finished = False
+            first = 0.0
+            while not finished:
+                frame = json.loads(await socket.recv())
+                data = frame.get("params", {}).get("data", {})
+                if data.get("event") == "content-block-delta" and not first:
+                    first = time.perf_counter() - started
+                finished = data.get("event") == "message-finish"
+            seconds.append(first)
+    return seconds
+
+
+async def _send(socket: Any, id: int, method: str, thread: str, params: dict[str, Any]) -> None:
+    await socket.send(json.dumps({"id": id, "method": method, "thread": thread, "params": params}))
+
+
+async def runs_per_second(hub: Hub, total: int, at_once: int) -> float:
+    """Return durable runs a second through the official SDK, `at_once` at a time."""
+    client = get_client(url=hub.url)
+
+    async def worker() -> None:
+        for _ in range(total // at_once):
+            values: Any = await client.runs.wait(None, "trivial", input={"name": "you"})
+            assert values["greeting"] == "Hello you", values
+
+    started = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(at_once)))
+    return total / (time.perf_counter() - started)
+
+
+async def tokens_per_second(hub: Hub, runs: int, tokens: int) -> float:
+    """Return text tokens a second through the official SDK's WebSocket transport, all runs at once."""
+    client = get_client(url=hub.url)
+
+    async def one() -> int:
+        async with client.threads.stream(assistant_id="long", transport="websocket") as thread:
+            await thread.run.start(input={"question": "hi"})
+            text = ""
+            async for message in thread.messages:
+                text += await message.text
+            return len(text.split())
+
+    started = time.perf_counter()
+    counted = await asyncio.gather(*(one() for _ in range(runs)))
+    assert set(counted) == {tokens}, counted
+    return sum(counted) / (time.perf_counter() - started)
+
+
+async def idle_socket(hub: Hub, sockets: int) -> float:
+    """Return KiB of the hub's memory for each of `sockets` idle sockets with one subscription."""
+    client = get_client(url=hub.url)
+    thread = await client.threads.create()
+    url = f"{hub.url.replace('http', 'ws')}/threads/{thread['thread_id']}/stream/events"
+    subscribe = json.dumps(
+        {"id": 1, "method": "subscription.subscribe", "params": {"channels": ["messages"]}}
+    )
+    before, opened = hub.memory(), []
+    try:
+        for _ in range(sockets):
+            socket = await websockets.connect(url, compression=None, ping_interval=None)
+            opened.append(socket)
+            await socket.send(subscribe)
+            await socket.recv()
+        return (hub.memory() - before) / sockets
+    finally:
+        await asyncio.gather(*(socket.close() for socket in opened))
+
+
+def seconds_to_help(times: int) -> list[float]:
+    """Return seconds that `hubbub --help` takes as a whole process."""
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        subprocess.run([*HUBBUB, "--help"], check=True, stdout=subprocess.DEVNULL, env=os.environ)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def seconds_to_import(times: int) -> list[float]:
+    """Return seconds to import LangGraph and aiohttp in a new process: the floor of a start."""
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import langgraph.graph, aiohttp.web"], check=True)
+        seconds.append(time.perf_counter() - started)
+    return seconds

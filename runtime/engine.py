@@ -1,0 +1,138 @@
+"""The composition root: opens every part of the engine from Settings, and closes them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runtime.config import Settings
+from runtime.extensions.catalog import Catalog
+from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
+from runtime.gateway.gateway import Gateway
+from runtime.graphs.library import GraphLibrary
+from runtime.journal.sqlite import SqliteJournal
+from runtime.ports import Collection, Context, ModelHandle
+from runtime.runs.channels import Channels
+from runtime.runs.dispatch import Dispatcher
+from runtime.runs.queue import RunQueue
+from runtime.runs.runs import Runs
+from runtime.runs.threads import Threads
+from runtime.search import Search
+from runtime.telemetry import Telemetry, get_logger
+from runtime.types import Health
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.ports import Vectors
+
+VERSION = "0.1.0"
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Services:
+    """What the engine lends to a plugin's context."""
+
+    gateway: Gateway
+    search: Search
+
+    def model(self, alias: str, ctx: Context) -> ModelHandle:
+        return self.gateway.model(alias, ctx)
+
+    def collection(self, tenant: str, name: str) -> Collection:
+        return self.search.collection(tenant, name)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors | None:
+        return await self.search.embed(texts)
+
+
+@dataclass(slots=True)
+class Engine:
+    """Everything a front door calls.  One process has one; `aclose` ends it."""
+
+    settings: Settings
+    telemetry: Telemetry
+    catalog: Catalog
+    journal: SqliteJournal
+    library: GraphLibrary
+    gateway: Gateway
+    search: Search
+    threads: Threads
+    runs: Runs
+    boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    draining: bool = False
+    _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def health(self) -> dict[str, Health]:
+        """Return the health of each part, by name."""
+        broken = [plugin.name for plugin in self.catalog.plugins if plugin.state == "failed"]
+        problems = sorted(self.library.problems())
+        return {
+            "journal": await self.journal.check(),
+            "search": self.search.health(),
+            "plugins": Health(not broken, f"not loaded: {', '.join(broken)}" if broken else ""),
+            "graphs": Health(not problems, f"with mistakes: {', '.join(problems)}" if problems else ""),
+        }
+
+    async def aclose(self, drain: float = 0.0) -> None:
+        """Give active runs `drain` seconds, then close every part in the reverse order of opening."""
+        self.draining = True
+        await self.runs.stop(drain)
+        await self._opened.aclose()
+
+
+async def open_engine(settings: Settings) -> Engine:
+    """Open a workspace whose lock the caller holds; CannotStart when a part cannot be opened.
+
+    Runs that the last process left unfinished go on at once.
+    """
+    async with AsyncExitStack() as stack:
+        telemetry = Telemetry(settings.telemetry, service_version=VERSION)
+        stack.push_async_callback(telemetry.aclose)
+        journal = SqliteJournal(settings.var / "hubbub.db", durability=settings.storage.durability)
+        plugins = await asyncio.to_thread(load_plugins, settings)
+        _announce(plugins)
+
+        def catalog() -> Catalog:
+            return plugins
+
+        await journal.open()
+        stack.push_async_callback(journal.aclose)
+        await start_plugins(plugins)
+        stack.push_async_callback(close_plugins, plugins)
+        search = Search(settings, catalog, telemetry)
+        await search.open()
+        stack.push_async_callback(search.aclose)
+        gateway = Gateway(settings, catalog, telemetry)
+        stack.push_async_callback(gateway.aclose)
+
+        # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
+        from runtime.journal.checkpoints import JournalSaver
+        from runtime.runs.worker import Worker
+
+        library = GraphLibrary(settings, catalog)
+        worker = Worker(
+            library, JournalSaver(journal), _Services(gateway, search), telemetry, settings.runs.timeout
+        )
+        queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
+        channels = Channels(journal, queue.busy)
+        dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
+        runs = Runs(journal, channels, queue, dispatcher, library)
+        threads = Threads(journal, channels, queue.busy, worker)
+        if recovered := await runs.recover():
+            _log.info("unfinished runs go on", runs=recovered)
+        return Engine(
+            *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs),
+            _opened=stack.pop_all(),
+        )
+
+
+def _announce(catalog: Catalog) -> None:
+    for plugin in catalog.plugins:
+        if plugin.state == "failed":
+            _log.warning("plugin not loaded", plugin=plugin.name, file=plugin.file, reason=plugin.error)
