@@ -94,7 +94,13 @@ async def open_engine(settings: Settings) -> Engine:
     async with AsyncExitStack() as stack:
         telemetry = Telemetry(settings.telemetry, service_version=VERSION)
         stack.push_async_callback(telemetry.aclose)
-        journal = SqliteJournal(settings.var / "hubbub.db", durability=settings.storage.durability)
+        stalls = asyncio.create_task(telemetry.metrics.watch_loop(), name="loop watch")
+        stack.callback(stalls.cancel)
+        journal = SqliteJournal(
+            settings.var / "hubbub.db",
+            durability=settings.storage.durability,
+            committed=telemetry.metrics.commit,
+        )
         plugins = await asyncio.to_thread(load_plugins, settings)
         _announce(plugins)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class _Greeting(msgspec.Struct):
 
 class _Handed(NamedTuple):
     number: int
+    at: float
     data: bytes
     done: asyncio.Future[str]
 
@@ -42,11 +44,15 @@ class Log:
     asked which requests were committed; the rest is handed over again, in the same order.
     """
 
-    def __init__(self, path: Path, durability: str) -> None:
-        self._path, self._durability = path, durability
+    def __init__(
+        self, path: Path, durability: str, committed: Callable[[float, int], None] = lambda *_: None
+    ) -> None:
+        """`committed` is told of each batch: seconds since its first request was handed over, and its size."""
+        self._path, self._durability, self._committed = path, durability, committed
         self._boot = uuid.uuid4().hex
         self._numbers = itertools.count(1)
         self._under_way: deque[_Handed] = deque()
+        self._unsent: list[bytes] = []
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closing = False
@@ -64,9 +70,11 @@ class Log:
             done.set_exception(self._failure or StorageError("The journal is closed; start the hub again."))
             return done
         number = next(self._numbers)
-        handed = _Handed(number, frame((number, statements)), done)
+        handed = _Handed(number, time.perf_counter(), frame((number, statements)), done)
         self._under_way.append(handed)
-        self._write(handed.data)
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(handed.data)
         return done
 
     @property
@@ -82,6 +90,7 @@ class Log:
     async def aclose(self) -> None:
         """Let the writer finish what it was handed, then end it."""
         self._closing = True
+        self._flush()
         if self._process and self._process.stdin:
             self._process.stdin.close()
         if self._reader:
@@ -89,7 +98,10 @@ class Log:
         if self._process:
             await self._process.wait()
 
-    def _write(self, data: bytes) -> None:
+    def _flush(self) -> None:
+        """Write what was handed over during one turn of the loop with one system call."""
+        data = b"".join(self._unsent)
+        self._unsent.clear()
         # A broken pipe shows in the reader, which starts the next process and sends again.
         if self._process and self._process.stdin and not self._process.stdin.is_closing():
             self._process.stdin.write(data)
@@ -135,7 +147,9 @@ class Log:
         frames = Frames()
         while data := await self._process.stdout.read(1 << 20):
             for body in frames.feed(data):
-                for number, refusal in _decode_outcomes(body):
+                outcomes = _decode_outcomes(body)
+                self._committed(time.perf_counter() - self._under_way[0].at, len(outcomes))
+                for number, refusal in outcomes:
                     self._answer(number, refusal)
 
     def _answer(self, number: int, refusal: str) -> None:
@@ -155,8 +169,8 @@ class Log:
             for number, refusal in greeting.outcomes:
                 if self._under_way and self._under_way[0].number == number:
                     self._answer(number, refusal)
-        for handed in self._under_way:
-            self._write(handed.data)
+        self._unsent[:] = [handed.data for handed in self._under_way]
+        self._flush()
         if self._closing and self._process and self._process.stdin:
             self._process.stdin.close()
 

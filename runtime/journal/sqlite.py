@@ -36,9 +36,15 @@ _SELECT_KEYS = "SELECT id, digest, tenant, name, created_at, revoked FROM keys"
 class SqliteJournal:
     """`ports.Journal` in the file `path`; see `runtime.journal.statements` for the tables."""
 
-    def __init__(self, path: Path, *, durability: str = "full") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: str = "full",
+        committed: Callable[[float, int], None] = lambda *_: None,
+    ) -> None:
         self._path = path
-        self._log = Log(path, durability)
+        self._log = Log(path, durability, committed)
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-read")

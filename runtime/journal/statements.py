@@ -19,7 +19,8 @@ CREATE INDEX threads_by_tenant ON threads (tenant, updated_at);
 
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, thread TEXT NOT NULL, tenant TEXT NOT NULL,
-    graph TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL, input BLOB, config BLOB NOT NULL, metadata BLOB NOT NULL,
+    graph TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL,
+    input BLOB, config BLOB NOT NULL, metadata BLOB NOT NULL,
     attempt INTEGER NOT NULL, fence INTEGER NOT NULL, idempotency_key TEXT, traceparent TEXT,
     error BLOB, output BLOB, created_at REAL NOT NULL, updated_at REAL NOT NULL
 );
@@ -42,7 +43,8 @@ CREATE TABLE checkpoints (
 
 CREATE TABLE writes (
     thread TEXT NOT NULL, ns TEXT NOT NULL, checkpoint TEXT NOT NULL,
-    task TEXT NOT NULL, idx INTEGER NOT NULL, channel TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL, path TEXT NOT NULL,
+    task TEXT NOT NULL, idx INTEGER NOT NULL, channel TEXT NOT NULL,
+    type TEXT NOT NULL, value BLOB NOT NULL, path TEXT NOT NULL,
     PRIMARY KEY (thread, ns, checkpoint, task, idx)
 );
 

@@ -1,0 +1,246 @@
+"""The shape of `config.toml`: every key that does something, with its type, range and default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+)
+
+from runtime.secrets import Secrets
+from runtime.toml import TomlDocument
+from runtime.units import seconds, size_in_bytes
+
+
+def _seconds(value: object, info: ValidationInfo) -> float:
+    """Read text from a file; Python code that builds settings gives plain seconds."""
+    if info.context is None and isinstance(value, int | float):
+        return float(value)
+    return seconds(value)
+
+
+def _bytes(value: object, info: ValidationInfo) -> int:
+    return value if info.context is None and isinstance(value, int) else size_in_bytes(value)
+
+
+def _path(value: object, info: ValidationInfo) -> Path:
+    """Resolve a path against the workspace."""
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise ValueError("must be the path of a folder or file, as text in quotes")
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("starts with ~ but names no user of this machine; write the path in full") from None
+    return (info.context["workspace"] / path) if info.context else path
+
+
+def _optional_path(value: object, info: ValidationInfo) -> Path | None:
+    return None if value in ("", None) else _path(value, info)
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _matching(pattern: str, sentence: str) -> AfterValidator:
+    """Refuse text that does not match as a whole, with our own sentence."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(sentence)
+        return value
+
+    return AfterValidator(check)
+
+
+def _candidate(value: object) -> object:
+    """Refuse the long form of a candidate, which has a weight."""
+    message = 'must be text: weights are not part of this version; write "PROVIDER:MODEL"'
+    if isinstance(value, dict):
+        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors only
+    return value
+
+
+def _with_writer(models: dict[str, ModelAlias]) -> dict[str, ModelAlias]:
+    """Add the alias that the first-party graphs name, answered without a vendor."""
+    return {"writer": ModelAlias(use=("extractive",)), **models}
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=365 * 86400)]
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
+WorkspacePath = Annotated[Path, BeforeValidator(_path)]
+OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Name = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z][A-Za-z0-9_-]{0,63}",
+        "must be a name of at most 64 letters, digits, _ and - that starts with a letter",
+    ),
+]
+Origin = Annotated[
+    str,
+    _matching(
+        r"https?://[^\s/]+", 'must be an origin without a path; write for example "https://app.example.com"'
+    ),
+]
+HostName = Annotated[
+    str,
+    _matching(
+        r"([^\s/:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d+)?",
+        'must be a host name; write for example "hub.example.com"',
+    ),
+]
+Candidate = Annotated[
+    str,
+    _matching(
+        r"[A-Za-z][\w-]*(:\S(.*\S)?)?",
+        'must be "PROVIDER" or "PROVIDER:MODEL"; write for example "extractive"',
+    ),
+    BeforeValidator(_candidate),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class HubLimits(_Section):
+    """Bounds of one socket."""
+
+    message: Bytes = 1024 * 1024
+    subscriptions: Annotated[int, Field(ge=1, le=10_000)] = 64
+    commands_per_second: Annotated[float, Field(gt=0, le=1_000_000)] = 50.0
+    behind: Bytes = 1024 * 1024
+
+
+class HubSettings(_Section):
+    """The front door."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8765
+    origins: Annotated[tuple[Origin, ...], BeforeValidator(_listed)] = ()
+    hosts: Annotated[tuple[HostName, ...], BeforeValidator(_listed)] = ()
+    limits: HubLimits = HubLimits()
+    drain: Seconds = 20.0
+
+
+class AuthSettings(_Section):
+    """Who may come in: "open" (loopback only) or "keys"."""
+
+    mode: Literal["open", "keys"] = "open"
+
+
+class StorageSettings(_Section):
+    """Where everything is kept; "full" survives power loss, "normal" a kill of the process."""
+
+    path: WorkspacePath = Field(default=Path("var"), validate_default=True)
+    durability: Literal["full", "normal"] = "full"
+
+
+class RunsSettings(_Section):
+    """How many runs at once, how many may wait, how long and how often one is tried."""
+
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    queue: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
+    timeout: Seconds = 600.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+class SearchSettings(_Section):
+    """The embedder, the folder of models (None: the cache) and the dense share of hybrid search."""
+
+    embedder: Annotated[str, Field(min_length=1)] = "minilm"
+    models: OptionalPath = None
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.45
+
+
+class ModelAlias(_Section):
+    """A model as graphs name it: candidates `PROVIDER:MODEL` in order, and their deadlines in seconds."""
+
+    use: Annotated[tuple[Candidate, ...], BeforeValidator(_listed), Field(min_length=1)]
+    attempt_timeout: Seconds = 60.0
+    first_token_timeout: Seconds = 10.0
+    timeout: Seconds = 120.0
+
+
+class TelemetrySettings(_Section):
+    """Where spans go (`otlp` an endpoint, `traces` a file), what they hold, and how logs look."""
+
+    otlp: Annotated[
+        str,
+        _matching(r"(https?://[^\s/]+\S*)?", 'must be an address; write for example "http://localhost:4318"'),
+    ] = ""
+    traces: OptionalPath = None
+    content: bool = False
+    logs: Literal["console", "json"] = "console"
+
+
+class SecretsSettings(_Section):
+    """A folder of files, each named like the secret it holds."""
+
+    folder: OptionalPath = None
+
+
+class PluginHost(_Section):
+    """What the host enforces for one plugin: where it runs, and the deadline of a call, in seconds."""
+
+    run: Literal["in-process"] = "in-process"
+    deadline: Seconds = 120.0
+
+
+class PluginsSettings(_Section):
+    """The folder of drop-in plugins, and each plugin's own table, not yet validated."""
+
+    folder: WorkspacePath = Field(default=Path("plugins"), validate_default=True)
+    disabled: Texts = ()
+    tables: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
+    hosts: dict[str, PluginHost] = Field(default_factory=dict)
+
+
+class Settings(_Section):
+    """Everything configured: `config.toml` over the defaults, the command line over both."""
+
+    workspace: Path
+    hub: HubSettings = HubSettings()
+    auth: AuthSettings = AuthSettings()
+    storage: StorageSettings = StorageSettings()
+    runs: RunsSettings = RunsSettings()
+    search: SearchSettings = SearchSettings()
+    models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_writer)] = Field(
+        default_factory=dict, validate_default=True
+    )
+    telemetry: TelemetrySettings = TelemetrySettings()
+    secrets: SecretsSettings = SecretsSettings()
+    plugins: PluginsSettings = PluginsSettings()
+
+    _document: TomlDocument | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Keep the document that the settings were read from."""
+        if context:
+            self._document = context.get("document")
+
+    @property
+    def var(self) -> Path:
+        """The folder of everything Hubbub stores."""
+        return self.storage.path
+
+    @property
+    def document(self) -> TomlDocument | None:
+        """`config.toml` with places, for errors in plugins' own tables; None without such a file."""
+        return self._document
+
+    def secret(self, reference: str, *, needed_by: str) -> str:
+        """Return the secret behind `secret:NAME` or `NAME`; MissingSecret names who needed it."""
+        return Secrets(self.secrets.folder).get(reference, needed_by=needed_by)
