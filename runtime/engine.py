@@ -121,7 +121,8 @@ async def open_engine(settings: Settings) -> Engine:
         from runtime.journal.checkpoints import JournalSaver
         from runtime.runs.worker import Worker
 
-        library = GraphLibrary(settings, catalog)
+        library = await asyncio.to_thread(GraphLibrary, settings, catalog)
+        await asyncio.to_thread(library.keep)
         worker = Worker(
             library, JournalSaver(journal), _Services(gateway, search), telemetry, settings.runs.timeout
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from langchain_core.runnables import RunnableConfig
@@ -16,7 +16,7 @@ from runtime.errors import LimitExceeded
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import Services
 from runtime.graphs.library import GraphVersion
-from runtime.graphs.steps import RunScope
+from runtime.graphs.scope import RunScope
 from runtime.journal.checkpoints import JournalSaver
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.messages import MessageWriter
@@ -48,9 +48,10 @@ class Worker:
 
     async def execute(self, run: Run, channel: Channel, catalog: Catalog) -> Ending:
         """Run the graph to its end.  Never raises but for cancellation."""
-        spent, open_messages = _Spent(), list[MessageWriter]()
+        open_messages = list[MessageWriter]()
         try:
             version = self.library.version(run.graph, run.version)
+            spent = _Spent(version.limits.max_cost_usd)
             async with asyncio.timeout(min(version.limits.timeout or self.timeout, self.timeout)) as limit:
                 scope = self._scope(run, channel, catalog, spent, open_messages, _monotonic(limit.when()))
                 with self._span(run) as span:
@@ -76,8 +77,10 @@ class Worker:
 
     async def read(self, run: Run) -> ThreadState:
         """Return the newest state of the run's thread, read with the graph version that wrote it."""
-        graph = self.library.version(run.graph, run.version).compiled(self.saver)
-        return state_of(await graph.aget_state({"configurable": {"thread_id": run.thread}}))
+        version = self.library.version(run.graph, run.version)
+        graph = version.compiled(self.saver)
+        state = state_of(await graph.aget_state({"configurable": {"thread_id": run.thread}}))
+        return replace(state, values=version.visible(state.values))
 
     async def _drive(self, run: Run, version: GraphVersion, channel: Channel, scope: RunScope) -> JsonObject:
         graph = version.compiled(self.saver)
@@ -89,7 +92,7 @@ class Worker:
         }
         resumed = run.attempt > 1 and await self._has_checkpoint(run)
         stream = graph.astream(
-            None if resumed else run.input,
+            None if resumed else version.initial(run.input),
             config,
             context=scope,
             stream_mode=["updates", "values"],
@@ -100,13 +103,13 @@ class Worker:
         async with aclosing(_generator(stream)) as parts:
             async for namespace, mode, part in parts:
                 if mode == "values":
-                    if not namespace:
-                        values = part
+                    part = part if namespace else version.visible(part)
+                    values = values if namespace else part
                     channel.live(run.id, "values", part, namespace)
                 else:
-                    _updates(channel, run, namespace, part)
+                    _updates(channel, run, namespace, part, version)
         if values is None:  # the last attempt was killed after its last step
-            values = dict((await graph.aget_state(config)).values)
+            values = version.visible((await graph.aget_state(config)).values)
         return values
 
     def _span(self, run: Run) -> Span:
@@ -123,7 +126,7 @@ class Worker:
 
     async def _has_checkpoint(self, run: Run) -> bool:
         found = await self.saver.aget_tuple({"configurable": {"thread_id": run.thread}})
-        return found is not None and found.metadata.get("run") == run.id  # type: ignore[typeddict-item]
+        return found is not None and found.metadata.get("run") == run.id
 
     def _scope(
         self,
@@ -163,17 +166,26 @@ class Worker:
 
 @dataclass(slots=True)
 class _Spent:
-    """What a run's model calls have cost so far."""
+    """What a run's model calls have cost so far, in US dollars, and may."""
 
+    limit: float | None
     usd: float = 0.0
 
     def add(self, usage: Usage) -> None:
         self.usd += usage.cost_usd or 0.0
+        if self.limit is not None and self.usd > self.limit:
+            sentence = (
+                f"The run has cost {self.usd:.4f} USD and may cost {self.limit:g}; raise limits.max_cost_usd."
+            )
+            raise LimitExceeded(sentence, limit="max_cost_usd")
 
 
-def _updates(channel: Channel, run: Run, namespace: tuple[str, ...], part: dict[str, Any]) -> None:
+def _updates(
+    channel: Channel, run: Run, namespace: tuple[str, ...], part: dict[str, Any], version: GraphVersion
+) -> None:
     drafts = [
-        Draft("updates", {"node": node, "values": values or {}}, namespace) for node, values in part.items()
+        Draft("updates", {"node": node, "values": version.visible(values or {})}, namespace)
+        for node, values in part.items()
     ]
     channel.durable(run.id, drafts)
 
@@ -193,6 +205,6 @@ def _monotonic(when: float | None) -> float:
     return when  # the loop's clock is time.monotonic
 
 
-async def _generator(stream: Any) -> AsyncIterator[Any]:
+async def _generator(stream: Any) -> AsyncGenerator[Any]:
     async for part in stream:
         yield part

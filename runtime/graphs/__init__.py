@@ -1,0 +1,1 @@
+"""The life of a graph file: read, checked, compiled to LangGraph, kept by version."""

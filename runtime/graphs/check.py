@@ -1,0 +1,301 @@
+"""Everything that can be wrong with a graph before it runs, found in one pass."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from runtime.graphs.conditions import ConditionMistake, compile_condition
+from runtime.graphs.fields import Field
+from runtime.graphs.file import END, LATER, GraphFile, Node
+from runtime.graphs.findings import Findings, near
+from runtime.graphs.flow import check_flow
+from runtime.graphs.parameters import SECRET, check_parameters, fields_of, is_state_path, texts
+from runtime.graphs.reader import read_file
+from runtime.graphs.templates import Name
+from runtime.toml import TomlDocument
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from runtime.extensions.catalog import Catalog
+
+BUILT_IN: Final = ("llm", "branch", "set")
+_KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
+_WORDS = frozenset({"state", "input", "settings"})
+_LOOKS_SECRET = re.compile(
+    r"\b(sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|xox[abprs]-[A-Za-z0-9-]{10,}"
+    r"|hk_[0-9a-f]{16}_[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|AIza[\w-]{30,})"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_SECRET_KEY = re.compile(r"(?i)(^|_)(api_?key|token|password|passwd|secret)$")
+_TEST_KEYS = ("name", "input", "mock", "expect")
+
+
+def check_document(
+    document: TomlDocument, name: str, catalog: Catalog, aliases: Collection[str]
+) -> tuple[GraphFile, Findings]:
+    """Return what a file says and all that is wrong with it; `name` is what the graph must be called."""
+    findings = Findings(document)
+    file = read_file(document, findings)
+    if file.name and file.name != name:
+        message = f"the graph is called {file.name} and its file {name}.toml"
+        findings.add("E03", message, "graph", help="give both the same name")
+    _check_secrets(document.data, findings)
+    _check_output(file, findings)
+    for node in file.nodes.values():
+        _NodeCheck(file, node, catalog, aliases, findings).check()
+    _check_tests(file, findings)
+    if file.start:
+        check_flow(file, findings)
+    return file, findings
+
+
+def own_params(file: GraphFile, catalog: Catalog) -> dict[str, type[BaseModel] | None]:
+    """Return the parameters that each used plugin object declares, by `use`: they are part of the version."""
+    return {
+        node.use: _declared(catalog, node.use) for node in file.nodes.values() if node.use not in BUILT_IN
+    }
+
+
+def _declared(catalog: Catalog, use: str) -> type[BaseModel] | None:
+    kind, _, name = use.partition(".")
+    found = catalog.get(kind, name)
+    if found is None:
+        return None
+    return found.value.Args if kind == "tool" else found.Params
+
+
+class _NodeCheck:
+    """Checks one step."""
+
+    def __init__(
+        self, file: GraphFile, node: Node, catalog: Catalog, aliases: Collection[str], findings: Findings
+    ) -> None:
+        self._file, self._node, self._catalog = file, node, catalog
+        self._aliases, self._findings = aliases, findings
+        self._path = ("node", node.id)
+        self._fields = {**file.fields, **file.setting_fields}
+
+    def check(self) -> None:
+        self._check_targets()
+        match self._node.use:
+            case "branch":
+                self._check_conditions()
+            case "set":
+                self._check_set()
+            case "llm":
+                self._check_llm()
+            case _:
+                self._check_plugin()
+        self._check_texts(self._node.params, self._bare_names(), self._path)
+        self._check_save()
+
+    # ----------------------------------------------------------------- where it goes
+
+    def _check_targets(self) -> None:
+        if self._node.use == "branch":
+            for index, way in enumerate(self._node.ways):
+                self._check_target(way.go, "when", index, "go" if way.condition is not None else "else")
+            return
+        self._check_target(self._node.next, "next")
+        if self._node.on_error:
+            self._check_target(self._node.on_error, "on_error")
+
+    def _check_target(self, step: str, *where: str | int) -> None:
+        if step != END and step not in self._file.nodes:
+            help = near(step, [*self._file.nodes, END])
+            self._findings.add("E05", f"there is no step {step}", *self._path, *where, help=help)
+
+    def _check_conditions(self) -> None:
+        for index, way in enumerate(self._node.ways):
+            if way.condition is not None:
+                check_condition(way.condition, self._fields, self._findings, *self._path, "when", index, "if")
+
+    # ----------------------------------------------------------------- what it does
+
+    def _check_set(self) -> None:
+        written = self._node.params.get("set")
+        if not isinstance(written, dict) or not written:
+            self._findings.add_key(
+                "E04", "the step sets nothing", *self._path, help='add set = { answer = "…" }'
+            )
+            return
+        for key in self._node.params:
+            if key != "set":
+                self._findings.add_key("E02", f"set has no {key}", *self._path, key, help=near(key, ("set",)))
+        for name in written:
+            self._check_written(name, *self._path, "set", name)
+
+    def _check_llm(self) -> None:
+        from runtime.graphs.llm import LlmParams
+
+        check_parameters(self._node.params, LlmParams, self._findings, *self._path, use="llm")
+        alias = self._node.params.get("model")
+        if isinstance(alias, str) and alias not in self._aliases:
+            help = near(alias, self._aliases)
+            self._findings.add("E14", f"config.toml has no model {alias}", *self._path, "model", help=help)
+
+    def _check_plugin(self) -> None:
+        from runtime.graphs.kinds import KINDS
+
+        use = self._node.use
+        kind, _, name = use.partition(".")
+        found = self._catalog.get(kind, name) if kind in KINDS and name else None
+        if found is None:
+            self._findings.add("E06", f"there is no {use}", *self._path, "use", help=self._remedy(use))
+            return
+        standard, own = KINDS[kind].standard, KINDS[kind].own(found)
+        known = fields_of(standard)
+        mine = {key: value for key, value in self._node.params.items() if key in known}
+        rest = {key: value for key, value in self._node.params.items() if key not in known}
+        check_parameters(mine, standard, self._findings, *self._path, use=use)
+        if KINDS[kind].free:
+            rest = {key: value for key, value in rest.items() if key in fields_of(own)}
+        check_parameters(rest, own, self._findings, *self._path, use=use)
+
+    def _remedy(self, use: str) -> str:
+        known = [*BUILT_IN, *(f"{kind}.{name}" for kind in _KINDS for name in self._catalog.names(kind))]
+        if use in LATER:
+            return f"{LATER[use]} are not part of this version"
+        broken = [plugin for plugin in self._catalog.plugins if plugin.state == "failed"]
+        named = next((plugin for plugin in broken if plugin.name == use.partition(".")[2]), None)
+        if named:
+            return f"the plugin {named.name} could not be loaded: {named.error.rstrip('.')}"
+        return near(use, known)
+
+    # ----------------------------------------------------------------- what it reads
+
+    def _bare_names(self) -> set[str]:
+        """Return the parameters that are names of state fields."""
+        if self._node.use == "llm":
+            from runtime.graphs.llm import LlmParams
+
+            model: type[BaseModel] | None = LlmParams
+        else:
+            model = _declared(self._catalog, self._node.use) if self._node.use not in BUILT_IN else None
+        return {name for name, field in fields_of(model).items() if is_state_path(field)}
+
+    def _check_texts(self, params: Mapping[str, Any], bare: set[str], path: tuple[str, ...]) -> None:
+        for key, raw in params.items():
+            if key in bare and isinstance(raw, str):
+                self._check_name(Name(tuple(raw.split(".")), 0), frozenset(), *path, key)
+            else:
+                self._check_text(raw, frozenset(), *path, key)
+
+    def _check_text(self, raw: Any, more: frozenset[str], *path: str) -> None:
+        for text, where in texts(raw, self._findings, *path):
+            for name in text.names:
+                self._check_name(name, more, *where)
+
+    def _check_name(self, name: Name, more: frozenset[str], *path: str | int) -> None:
+        first = str(name.path[0])
+        if first in more:
+            return
+        inner: Iterable[str | int | None] = name.path[1:]
+        if first in _WORDS:
+            if len(name.path) == 1:
+                return
+            first, inner = str(name.path[1]), name.path[2:]
+        one = self._fields.get(first)
+        if one is None:
+            help = near(first, self._fields)
+            self._findings.add("E08", f"nothing is called {first}", *path, help=help, at=name.at)
+            return
+        self._check_inner(one, inner, name, *path)
+
+    def _check_inner(
+        self, one: Field, inner: Iterable[str | int | None], name: Name, *path: str | int
+    ) -> None:
+        for part in inner:
+            if not one.fields or part is None:
+                return
+            if part not in one.fields:
+                help = near(str(part), one.fields)
+                self._findings.add("E08", f"{one.name} has no field {part}", *path, help=help, at=name.at)
+                return
+            one = one.fields[str(part)]
+
+    # ----------------------------------------------------------------- what it writes
+
+    def _check_save(self) -> None:
+        node, path = self._node, (*self._path, "save")
+        if node.use == "set" and node.save is not None:
+            self._findings.add_key("E02", "set has no save", *path, help="it writes what it sets")
+        elif isinstance(node.save, str):
+            self._check_written(node.save, *path)
+        elif isinstance(node.save, tuple):
+            for index, name in enumerate(node.save):
+                self._check_written(name, *path, index)
+        elif node.save is not None:
+            for name, raw in node.save.items():
+                self._check_written(name, *path, name)
+                self._check_text(raw, frozenset({"result", "meta"}), *path, name)
+        elif node.use == "llm":
+            message = f"the answer of {node.id} goes nowhere"
+            self._findings.add_key("W01", message, *self._path, help='add save = "answer"')
+
+    def _check_written(self, name: str, *path: str | int) -> None:
+        if name not in self._file.fields:
+            help = near(name, self._file.fields) if self._file.fields else f"declare {name} under [state]"
+            self._findings.add("E08", f"{name} is not declared under [state]", *path, help=help)
+
+
+# --------------------------------------------------------------------------- the file as a whole
+
+
+def check_condition(text: str, fields: Mapping[str, Field], findings: Findings, *path: str | int) -> None:
+    """Check one condition against the declared names."""
+    try:
+        compile_condition(text, fields)
+    except ConditionMistake as mistake:
+        help = near(mistake.name, fields) if mistake.name else mistake.help
+        findings.add("E08" if mistake.name else "E09", mistake.message, *path, help=help, at=mistake.at)
+
+
+def _check_output(file: GraphFile, findings: Findings) -> None:
+    for index, name in enumerate(file.output):
+        if name not in file.fields:
+            findings.add("E08", f"{name} is not declared", "output", index, help=near(name, file.fields))
+
+
+def _check_tests(file: GraphFile, findings: Findings) -> None:
+    tests = file.document.data.get("test", [])
+    if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
+        findings.add("E03", "tests are tables [[test]]", "test", help="write [[test]]")
+        return
+    fields = {**file.fields, **file.setting_fields}
+    for index, test in enumerate(tests):
+        path = ("test", index)
+        for key in test:
+            if key not in _TEST_KEYS:
+                findings.add_key("E02", f"a test has no {key}", *path, key, help=near(key, _TEST_KEYS))
+        for part, known, what in (("input", file.input, "input"), ("mock", file.nodes, "step")):
+            for name in test.get(part) or {}:
+                if name not in known:
+                    findings.add_key(
+                        "E08", f"there is no {what} {name}", *path, part, name, help=near(name, known)
+                    )
+        for at, condition in enumerate(test.get("expect") or []):
+            check_condition(str(condition), fields, findings, *path, "expect", at)
+
+
+def _check_secrets(data: Mapping[str, Any], findings: Findings) -> None:
+    for path, value in _strings(data, ()):
+        keyed = isinstance(path[-1], str) and _SECRET_KEY.search(path[-1]) and len(value) >= 12
+        plain = not value.startswith(SECRET) and "{{" not in value and " " not in value
+        if _LOOKS_SECRET.search(value) or (keyed and plain):
+            message = "this looks like a secret, and the file is read by many"
+            findings.add("E15", message, *path, help="write secret:NAME and set NAME in the environment")
+
+
+def _strings(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _strings(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _strings(inner, (*path, index))

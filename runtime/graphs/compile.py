@@ -1,0 +1,186 @@
+"""From a checked graph file to a LangGraph `StateGraph`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END as LANGGRAPH_END
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, Overwrite
+
+from runtime.graphs.conditions import Condition, compile_condition
+from runtime.graphs.file import END, GraphFile, Node
+from runtime.graphs.kinds import KINDS, call_plugin
+from runtime.graphs.llm import LlmParams, llm
+from runtime.graphs.parameters import Filled, compile_value, fields_of, is_state_path
+from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
+from runtime.graphs.state import EMPTY, LOOPS, Saving, counts_loops, merge_loops, reducer
+from runtime.graphs.steps import retry_policy, step_function
+from runtime.graphs.templates import look_up
+from runtime.types import JsonObject
+
+LookUpSecret = Callable[[str, str], str]
+"""Gives the secret behind a reference; the second text says who needs it."""
+
+
+def compile_graph(
+    file: GraphFile, own_params: Mapping[str, type[Any] | None], secret: LookUpSecret
+) -> StateGraph[Any, RunScope, Any, Any]:
+    """Return the graph, without a checkpointer yet; the file has passed its check.
+
+    `own_params` are the models of the parameters that each used plugin object declares, by `use`.
+    """
+    builder: StateGraph[Any, RunScope, Any, Any] = StateGraph(_schema(file), context_schema=RunScope)
+    for node in file.nodes.values():
+        if node.use == "branch":
+            builder.add_node(node.id, _branch(file, node), destinations=_ends(node))
+            continue
+        action = _action(file, node, own_params, partial(_needed_by, secret, file, node))
+        plugin = node.use if node.use.partition(".")[0] in KINDS and "." in node.use else None
+        builder.add_node(
+            node.id,
+            step_function(file, node, action, Saving(file, node), plugin),
+            retry_policy=retry_policy(node),
+            destinations=_ends(node) if node.on_error else None,
+        )
+        if not node.on_error:
+            builder.add_edge(node.id, _end(node.next))
+    builder.add_edge(START, file.start)
+    return builder
+
+
+def initial_state(file: GraphFile, input: JsonObject) -> JsonObject:
+    """Return the state a run begins with: its input, and every field but conversations as declared.
+
+    A thread keeps what its last run left; a run does not begin with it, or an answer could carry the
+    sources of another question.
+    """
+    state: JsonObject = dict(input)
+    for name, one in file.state.items():
+        if one.merge is None:
+            state[name] = one.default
+        elif one.merge != "messages":
+            state[name] = Overwrite(EMPTY.get(one.merge) if one.default is None else one.default)
+    if counts_loops(file):
+        state[LOOPS] = Overwrite({})
+    return state
+
+
+def _schema(file: GraphFile) -> type[Any]:
+    members: dict[str, Any] = {}
+    for name, one in file.fields.items():
+        merge = reducer(one)
+        members[name] = Annotated[Any, merge] if merge else Any
+    if counts_loops(file):
+        members[LOOPS] = Annotated[dict[str, int], merge_loops]
+    return TypedDict(f"{file.name} state", members)  # type: ignore[operator,no-any-return]
+
+
+def _needed_by(secret: LookUpSecret, file: GraphFile, node: Node, reference: str) -> str:
+    return secret(reference, f"the step {node.id} of the graph {file.name}")
+
+
+def _end(step: str) -> str:
+    return LANGGRAPH_END if step == END else step
+
+
+def _ends(node: Node) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_end(step) for step in node.targets))
+
+
+# --------------------------------------------------------------------------- what each step does
+
+
+def _action(
+    file: GraphFile, node: Node, own_params: Mapping[str, type[Any] | None], secret: Callable[[str], str]
+) -> Action:
+    if node.use == "set":
+        written = {name: compile_value(raw, secret) for name, raw in node.params.get("set", {}).items()}
+        return partial(_set, written)
+    if node.use == "llm":
+        filled = _parameters(node, LlmParams, secret)
+        return _with_parameters(filled, llm(_question_field(file)))
+    filled = _parameters(node, own_params.get(node.use), secret)
+    return _with_parameters(filled, lambda call, values: call_plugin(call, node.use, values))
+
+
+def _question_field(file: GraphFile) -> str | None:
+    texts = [name for name, one in file.input.items() if one.type == "text"]
+    return texts[0] if len(texts) == 1 else None
+
+
+def _parameters(node: Node, model: Any, secret: Callable[[str], str]) -> dict[str, Filled]:
+    """Return what fills in each parameter; a bare name of a state field is looked up."""
+    bare = {name for name, field in fields_of(model).items() if is_state_path(field)}
+    return {
+        name: partial(_at, raw.split("."))
+        if name in bare and isinstance(raw, str)
+        else compile_value(raw, secret)
+        for name, raw in node.params.items()
+    }
+
+
+def _at(path: list[str], values: Mapping[str, Any]) -> Any:
+    return look_up(values, path)
+
+
+def _with_parameters(
+    parameters: Mapping[str, Filled], act: Callable[[StepCall, Mapping[str, Any]], Awaitable[Outcome]]
+) -> Action:
+    async def action(call: StepCall) -> Outcome:
+        return await act(call, {name: fill(call.values) for name, fill in parameters.items()})
+
+    return action
+
+
+async def _set(written: Mapping[str, Filled], call: StepCall) -> Outcome:
+    return Outcome({name: fill(call.values) for name, fill in written.items()})
+
+
+# --------------------------------------------------------------------------- branches
+
+
+def _branch(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]]]:
+    """Return a step that writes nothing and says where the run goes on."""
+    saving = Saving(file, node)
+    fields = {**file.fields, **file.setting_fields}
+    ways = [
+        (way.go, compile_condition(way.condition, fields) if way.condition else None) for way in node.ways
+    ]
+    otherwise = node.ways[-1].go
+
+    async def branch(state: dict[str, Any], runtime: Any) -> Command[str]:
+        scope: RunScope = runtime.context
+        with scope.telemetry.node_span(node.id, node.use) as span:
+            loops = state.get(LOOPS, {}).get(node.id, 0) + 1
+            if node.max_loops is not None and loops > node.max_loops:
+                go = otherwise
+            else:
+                go = _choose(ways, saving.values(state), scope, node)
+            span.set(branch=go)
+        update = {LOOPS: {node.id: loops}} if node.max_loops is not None else None
+        return Command(goto=_end(go), update=update)
+
+    # LangGraph hands over the runtime by the annotation, which it cannot read from a closure's text.
+    from langgraph.runtime import Runtime
+
+    branch.__annotations__["runtime"] = Runtime[RunScope]
+    return branch
+
+
+def _choose(
+    ways: list[tuple[str, Condition | None]], values: Mapping[str, Any], scope: RunScope, node: Node
+) -> str:
+    for go, condition in ways:
+        if condition is None:
+            return go
+        holds, missing = condition.holds(values)
+        if holds:
+            return go
+        if missing:
+            scope.log.info(
+                "condition met a missing value", step=node.id, condition=condition.text, reason=missing
+            )
+    return ways[-1][0]

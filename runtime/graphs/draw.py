@@ -1,0 +1,75 @@
+"""Drawings of a graph: text for terminals, Mermaid for documents; edges carry their conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runtime.graphs.file import END, GraphFile, Node
+
+
+def as_text(file: GraphFile) -> str:
+    """Return the steps in the order a run meets them, each with where it goes."""
+    lines = [f"{file.name}: {file.about}" if file.about else file.name, ""]
+    lines.append(f"  start -> {file.start}   takes {', '.join(file.input) or 'nothing'}")
+    width = max(len(id) for id in file.nodes)
+    for id in _order(file):
+        node = file.nodes[id]
+        lines += ["", f"  {id:<{width}}  {node.use}{_about(node)}"]
+        lines += [f"  {'':<{width}}  {label} -> {step}".rstrip() for label, step in edges(node)]
+    return "\n".join([*lines, "", f"  end        gives {', '.join(file.output)}"])
+
+
+def as_mermaid(file: GraphFile) -> str:
+    """Return a Mermaid flowchart."""
+    lines = ["flowchart TD", f'    start(["{_escape(file.name)}"]) --> {_id(file.start)}']
+    for id, node in file.nodes.items():
+        shape = ("{", "}") if node.use == "branch" else ("[", "]")
+        lines.append(f'    {_id(id)}{shape[0]}"{_escape(id)}<br/>{_escape(node.use)}"{shape[1]}')
+        for label, step in edges(node):
+            arrow = f'-->|"{_escape(label)}"|' if label else "-->"
+            lines.append(f"    {_id(id)} {arrow} {_id(step)}")
+    outputs = ", ".join(file.output)
+    return "\n".join([*lines, f'    {_id(END)}(["{_escape(outputs)}"])'])
+
+
+def edges(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield every way on from a step with its label: a condition, "else", "on error" or nothing."""
+    if node.use == "branch":
+        for way in node.ways:
+            yield f"if {way.condition}" if way.condition is not None else "else", way.go
+    else:
+        yield "", node.next
+    if node.on_error:
+        yield "on error", node.on_error
+
+
+def _order(file: GraphFile) -> list[str]:
+    found, open = [file.start], [file.start]
+    while open:
+        for step in file.nodes[open.pop(0)].targets:
+            if step in file.nodes and step not in found:
+                found.append(step)
+                open.append(step)
+    return found
+
+
+def _about(node: Node) -> str:
+    told = []
+    if isinstance(model := node.params.get("model"), str):
+        told.append(model)
+    if isinstance(collection := node.params.get("collection"), str):
+        told.append(collection)
+    written = node.params.get("set") if node.use == "set" else node.save
+    if written:
+        names = [written] if isinstance(written, str) else list(written)
+        told.append(f"writes {', '.join(names)}")
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _id(step: str) -> str:
+    # "end" is a word of Mermaid's own.
+    return f"step_{step}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")

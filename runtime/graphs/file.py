@@ -1,0 +1,88 @@
+"""A graph file as data: its limits, fields, settings and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from runtime.graphs.fields import Field
+from runtime.toml import TomlDocument
+
+END: Final = "end"
+RESERVED: Final = frozenset({"state", "input", "settings", "result", "meta", END})
+"""Names with a meaning of their own in conditions and texts."""
+
+MAX_STEPS = 100
+"""Steps of a run when `limits` says nothing."""
+
+LATER: Final = {
+    "agent": "agents",
+    "map": "maps",
+    "approve": "approvals",
+    "graph": "subgraphs",
+    "wait": "waits",
+    "fail": "fail steps",
+}
+"""Kinds of steps of the format that this version does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one run: steps, US dollars, seconds; None where the file says nothing."""
+
+    max_steps: int = MAX_STEPS
+    max_cost_usd: float | None = None
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way out of a branch; without a condition it is the last one, "else"."""
+
+    go: str
+    condition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One step.  `params` are its own parameters as they were written."""
+
+    id: str
+    use: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    next: str = END
+    save: str | tuple[str, ...] | Mapping[str, Any] | None = None
+    timeout: float | None = None
+    retry: int = 0
+    on_error: str | None = None
+    ways: tuple[Way, ...] = ()
+    max_loops: int | None = None
+
+    @property
+    def targets(self) -> list[str]:
+        """Every step that may follow."""
+        following = [way.go for way in self.ways] if self.use == "branch" else [self.next]
+        return [*following, *([self.on_error] if self.on_error else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile:
+    """What a graph file says."""
+
+    document: TomlDocument
+    name: str
+    about: str
+    start: str
+    output: tuple[str, ...]
+    limits: Limits
+    input: Mapping[str, Field]
+    state: Mapping[str, Field]
+    settings: Mapping[str, Any]
+    setting_fields: Mapping[str, Field]
+    nodes: Mapping[str, Node]
+
+    @property
+    def fields(self) -> dict[str, Field]:
+        """Everything a step may read and write."""
+        return {**self.input, **self.state}

@@ -1,0 +1,104 @@
+"""What a check of a graph file finds: a place, a code, a sentence, a remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from runtime.toml import Place, TomlDocument
+
+CODES: Final = {
+    "E01": "the file is not TOML",
+    "E02": "a key that nobody knows",
+    "E03": "a value of the wrong kind",
+    "E04": "something that is missing",
+    "E05": "a step that does not exist",
+    "E06": "a plugin that is not loaded",
+    "E07": "a parameter its plugin refuses",
+    "E08": "a name that is not declared",
+    "E09": "a condition that cannot work",
+    "E10": "a text that is no template",
+    "E11": "an output that may never be set",
+    "E12": "a step that is never reached",
+    "E13": "a loop that can never end",
+    "E14": "a model alias that is not configured",
+    "E15": "what looks like a secret",
+    "E16": "not part of this version of Hubbub",
+    "W01": "a result that is partly dropped",
+}
+"""Every code with what it means; E is an error, W a warning."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One mistake, with its place (1-based) and a remedy."""
+
+    file: str
+    line: int
+    col: int
+    code: str
+    message: str
+    help: str = ""
+
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        """Whether the graph can run all the same."""
+        return "warning" if self.code.startswith("W") else "error"
+
+    def __str__(self) -> str:
+        told = f"{self.file}:{self.line}:{self.col}: {self.severity} {self.code}: {self.message}"
+        return f"{told}; {self.help}" if self.help else told
+
+
+@dataclass(slots=True)
+class Findings:
+    """Gathers what is found in one file; paths are those of its TOML document."""
+
+    document: TomlDocument
+    found: list[Finding] = field(default_factory=list)
+
+    def add(self, code: str, message: str, *path: str | int, help: str = "", at: int | None = None) -> None:
+        """Note a mistake in the value at `path`; `at` is an offset into that value's text."""
+        place = self._inside(path, at) if at is not None else self.document.value_place(*path)
+        self._add(code, message, place, help)
+
+    def add_key(self, code: str, message: str, *path: str | int, help: str = "") -> None:
+        """Note a mistake in the key at `path`."""
+        self._add(code, message, self.document.place(*path), help)
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What keeps the graph from running."""
+        return [finding for finding in self.found if finding.severity == "error"]
+
+    def _add(self, code: str, message: str, place: Place, help: str) -> None:
+        finding = Finding(self.document.file, place.line, place.column, code, message, help)
+        if finding not in self.found:
+            self.found.append(finding)
+
+    def _inside(self, path: tuple[str | int, ...], at: int) -> Place:
+        """Return the place of a character of a text value (escapes before it are not counted)."""
+        line, column = self.document.value_place(*path)
+        value: object = self.document.data
+        for part in path:
+            value = value[part]  # type: ignore[index]
+        text = str(value)[:at]
+        start = self.document.text.split("\n")[line - 1][column - 1 :]
+        long = start.startswith(("'''", '"""'))
+        if long and len(start) == 3:  # the line break after the opening quotes is not part of the value
+            line, column, before = line + 1, 1, 0
+        else:
+            before = 3 if long else 1
+        if "\n" in text:
+            return Place(line + text.count("\n"), len(text) - text.rfind("\n"))
+        return Place(line, column + before + len(text))
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Return the remedy for a misspelt word: what was probably meant, or what there is."""
+    names = sorted(known)
+    if found := difflib.get_close_matches(word, names, 1, 0.6):
+        return f"did you mean {found[0]}?"
+    return f"there is {', '.join(names)}" if names else "there is none"

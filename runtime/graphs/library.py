@@ -1,0 +1,210 @@
+"""The graphs of a workspace: read, checked, compiled once, and kept by version."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from runtime.errors import GraphError, NotFound, StorageError
+from runtime.extensions.catalog import Catalog
+from runtime.graphs.check import check_document, own_params
+from runtime.graphs.fields import checked_input, schema_of
+from runtime.graphs.file import GraphFile, Limits
+from runtime.graphs.findings import Finding, near
+from runtime.settings import Settings
+from runtime.toml import TomlSyntaxError, parse_toml
+from runtime.types import JsonObject
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+    from langgraph.graph.state import CompiledStateGraph
+
+ABI = 1
+"""Grows when the compiler makes something else of the same file; part of every version."""
+
+_VERSION_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class GraphVersion:
+    """One version of a graph, which never changes: `version` is the hash of everything that decides."""
+
+    name: str
+    version: str
+    file: str
+    spec: GraphFile
+    own_params: Mapping[str, type[Any] | None] = field(repr=False)
+    secret: Callable[[str, str], str] = field(repr=False)
+    _compiled: dict[int, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def about(self) -> str:
+        """One sentence on what it does."""
+        return self.spec.about
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of a run."""
+        return self.spec.limits
+
+    @cached_property
+    def input_schema(self) -> JsonObject:
+        """JSON Schema of what a run is given."""
+        return schema_of("input", self.spec.input)
+
+    @cached_property
+    def output_schema(self) -> JsonObject:
+        """JSON Schema of what a run gives."""
+        return schema_of("output", {name: self.spec.fields[name] for name in self.spec.output})
+
+    @cached_property
+    def state_schema(self) -> JsonObject:
+        """JSON Schema of what the steps share."""
+        return schema_of("state", self.spec.fields)
+
+    def validate_input(self, input: JsonObject | None) -> JsonObject:
+        """Return a run's input with its defaults; InvalidInput names the first thing that is wrong."""
+        return checked_input(self.name, self.spec.input, input)
+
+    def initial(self, input: JsonObject | None) -> JsonObject:
+        """Return the state a run with this input begins with."""
+        from runtime.graphs.compile import initial_state
+
+        return initial_state(self.spec, input or {})
+
+    def visible(self, values: Mapping[str, Any]) -> JsonObject:
+        """Return the declared part of a state."""
+        return {name: value for name, value in values.items() if name in self.spec.fields}
+
+    def output_of(self, values: Mapping[str, Any]) -> JsonObject:
+        """Return what a run with this final state gives: exactly the keys of `output`."""
+        return {name: values.get(name) for name in self.spec.output}
+
+    def compiled(
+        self, checkpointer: BaseCheckpointSaver[Any] | None
+    ) -> CompiledStateGraph[Any, Any, Any, Any]:
+        """Return it as LangGraph runs it; compiled once for each checkpointer."""
+        found = self._compiled.get(id(checkpointer))
+        if found is None:
+            from runtime.graphs.compile import compile_graph
+
+            builder = compile_graph(self.spec, self.own_params, self.secret)
+            found = builder.compile(checkpointer=checkpointer, name=self.name)
+            self._compiled[id(checkpointer)] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A graph file as it was found: a version, or the reasons why there is none."""
+
+    version: GraphVersion | None
+    findings: Sequence[Finding]
+
+
+class GraphLibrary:
+    """Reads `graphs/*.toml` of the workspace when it is made."""
+
+    def __init__(self, settings: Settings, catalog: Callable[[], Catalog]) -> None:
+        self._settings, self._catalog = settings, catalog
+        self._folder = settings.workspace / "graphs"
+        self._kept = settings.var / "graphs"
+        self._versions: dict[tuple[str, str], GraphVersion] = {}
+        self._entries: dict[str, _Entry] = {}
+        for path in sorted(self._folder.glob("*.toml")):
+            self._entries[path.stem] = self._read(path)
+
+    def names(self) -> list[str]:
+        """Name the graphs that can be run."""
+        return [name for name, entry in self._entries.items() if entry.version]
+
+    def get(self, name: str) -> GraphVersion:
+        """Return the version for new runs; NotFound, or GraphError while the file has mistakes."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise NotFound(f"There is no graph {name[:100]}; {near(name, self.names())}")
+        if entry.version is None:
+            first, more = entry.findings[0], len(entry.findings) - 1
+            rest = f" (and {more} more; see `hubbub graph check`)" if more else ""
+            raise GraphError(f"The graph {name} has a mistake: {first}{rest}")
+        return entry.version
+
+    def version(self, name: str, version: str) -> GraphVersion:
+        """Return the version a run started with; NotFound when it cannot be had any more."""
+        if found := self._versions.get((name, version)):
+            return found
+        path = self._kept / f"{name}-{version}.toml"
+        if path.is_file():
+            found = self._read(path, name).version
+            if found and found.version == version:
+                return found
+        raise NotFound(
+            f"The run started with the version {version} of the graph {name}, which cannot be run any more, "
+            "because the graph or a plugin it uses has changed; start a new run."
+        )
+
+    def problems(self) -> dict[str, Sequence[Finding]]:
+        """Return what is wrong with each graph that cannot be run."""
+        return {name: entry.findings for name, entry in self._entries.items() if not entry.version}
+
+    def findings(self) -> list[Finding]:
+        """Return everything found in all files, warnings too."""
+        return sorted(finding for entry in self._entries.values() for finding in entry.findings)
+
+    def keep(self) -> None:
+        """Store the text of every version, so that its runs can go on after the file was changed."""
+        for version in self._versions.values():
+            path = self._kept / f"{version.name}-{version.version}.toml"
+            if path.exists():
+                continue
+            try:
+                self._kept.mkdir(parents=True, exist_ok=True)
+                scratch = path.with_suffix(".new")
+                with scratch.open("wb") as file:
+                    file.write(version.spec.document.text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                scratch.replace(path)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be written ({error.strerror}); mend that.") from error
+
+    def _read(self, path: Path, name: str = "") -> _Entry:
+        shown = (
+            str(path.relative_to(self._settings.workspace))
+            if path.is_relative_to(self._settings.workspace)
+            else str(path)
+        )
+        try:
+            document = parse_toml(path.read_bytes(), shown)
+        except TomlSyntaxError as error:
+            return _Entry(None, [Finding(shown, error.line, error.column, "E01", error.message)])
+        except OSError as error:
+            message = f"the file cannot be read ({error.strerror})"
+            return _Entry(None, [Finding(shown, 1, 1, "E01", message, "mend that or move it away")])
+        catalog = self._catalog()
+        file, findings = check_document(document, name or path.stem, catalog, self._settings.models)
+        if findings.errors:
+            return _Entry(None, sorted(findings.found))
+        version = self._version_of(file, path, own_params(file, catalog))
+        self._versions[version.name, version.version] = version
+        return _Entry(version, sorted(findings.found))
+
+    def _version_of(
+        self, file: GraphFile, path: Path, params: Mapping[str, type[Any] | None]
+    ) -> GraphVersion:
+        decides: dict[str, Any] = {"abi": ABI, "text": file.document.text}
+        decides["params"] = {
+            use: model.model_json_schema() if model else None for use, model in params.items()
+        }
+        digest = hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return GraphVersion(file.name, digest[:_VERSION_LENGTH], str(path), file, params, self._secret)
+
+    def _secret(self, reference: str, needed_by: str) -> str:
+        return self._settings.secret(reference, needed_by=needed_by)

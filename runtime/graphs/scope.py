@@ -1,0 +1,101 @@
+"""What a step is given: the run it belongs to, the values it reads, and where its text goes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runtime.extensions.catalog import Catalog
+from runtime.extensions.context import CallContext, Services
+from runtime.graphs.file import Node
+from runtime.telemetry import Span, Telemetry
+from runtime.types import Delta, JsonObject, Run, Usage
+
+if TYPE_CHECKING:
+    from runtime.ports import Log
+
+
+class MessageSink(Protocol):
+    """One streamed message of a step, on its way to whoever watches the run."""
+
+    def push(self, delta: Delta) -> None:
+        """Send a piece; never blocks."""
+
+    def finish(self, usage: Usage | None = None) -> None:
+        """End the message; it is whole."""
+
+    def fail(self, code: str, message: str) -> None:
+        """End the message as a broken one, which viewers drop."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunScope:
+    """What the steps of one run share; the worker makes it.  `deadline` is on time.monotonic()."""
+
+    run: Run
+    deadline: float
+    catalog: Catalog
+    services: Services
+    telemetry: Telemetry
+    log: Log
+    messages: Callable[[str], MessageSink]
+    """Opens a message of a step, named by the step's id."""
+    custom: Callable[[str, Any], None]
+    spend: Callable[[Usage], None]
+    """Counts what a model call cost; LimitExceeded when the run has spent too much."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """One try of one step.  `values` holds every declared name; None stands for one that is not set."""
+
+    node: Node
+    values: Mapping[str, Any]
+    scope: RunScope
+    deadline: float
+    task: str
+    more: bool
+    """Whether the step is tried again when this try fails."""
+    span: Span
+    sinks: list[MessageSink] = field(default_factory=list)
+
+    def message(self) -> MessageSink:
+        """Open a message; it ends with the step at the latest."""
+        self.sinks.append(self.scope.messages(self.node.id))
+        return self.sinks[-1]
+
+    def context(self, params: Any = None, arguments: bytes = b"") -> CallContext:
+        """Return the context of one call of a plugin; `arguments` tell it from the step's other calls."""
+        run = self.scope.run
+        opened: list[MessageSink] = []
+
+        def emit(delta: Delta) -> None:
+            if not opened:
+                opened.append(self.message())
+            opened[0].push(delta)
+
+        return CallContext(
+            tenant=run.tenant,
+            run=run.id,
+            thread=run.thread,
+            idempotency_key=f"{run.id}:{self.task}:{hashlib.sha256(arguments).hexdigest()[:16]}",
+            deadline=self.deadline,
+            params=params,
+            log=self.scope.log,
+            services=self.scope.services,
+            emitter=emit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step gives: its result, and what the texts of `save` may read beside it."""
+
+    result: Any
+    meta: JsonObject = field(default_factory=dict)
+
+
+Action = Callable[[StepCall], Awaitable[Outcome]]
+"""What a step does, once its parameters are compiled."""

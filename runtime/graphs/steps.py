@@ -1,0 +1,116 @@
+"""Running one step: its span, time limit, retries, failure and what it writes to the state."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command, RetryPolicy
+
+from runtime.errors import (
+    Forbidden,
+    HubbubError,
+    InvalidInput,
+    LimitExceeded,
+    MissingSecret,
+    NotFound,
+    StepFailed,
+)
+from runtime.extensions.failures import in_words
+from runtime.graphs.file import GraphFile, Node
+from runtime.graphs.scope import Action, RunScope, StepCall
+from runtime.graphs.state import Saving
+from runtime.types import JsonObject
+
+_FIRST_WAIT = 0.2
+_LONGEST_WAIT = 10.0
+_POINTLESS = (InvalidInput, NotFound, MissingSecret, Forbidden)
+"""Failures that another try cannot mend."""
+
+
+def step_function(
+    file: GraphFile, node: Node, action: Action, saving: Saving, plugin: str | None = None
+) -> Callable[..., Awaitable[Any]]:
+    """Return the step as LangGraph calls it."""
+
+    async def step(state: dict[str, Any], runtime: Runtime[RunScope]) -> Any:
+        scope, info = runtime.context, runtime.execution_info
+        attempt = info.node_attempt if info else 1
+        started = time.monotonic()
+        found = scope.catalog.get(*plugin.split(".", 1)) if plugin else None
+        owner = found.plugin if found else None
+        with scope.telemetry.node_span(
+            node.id, node.use, owner.name if owner else None, owner.version if owner else None
+        ) as span:
+            if attempt > 1:
+                span.set(retry=attempt - 1)
+            deadline = min(scope.deadline, started + node.timeout) if node.timeout else scope.deadline
+            more = attempt <= node.retry
+            task = info.task_id if info else node.id
+            call = StepCall(node, saving.values(state), scope, deadline, task, more, span)
+            try:
+                update = await _attempt(call, action, saving)
+            except Exception as error:
+                failed = _failure(node, error)
+                _end_messages(call, failed)
+                if node.on_error and isinstance(failed, StepFailed) and not (more and worth_retrying(failed)):
+                    span.record(failed)
+                    scope.log.warning("step failed, its on_error follows", step=node.id, reason=str(failed))
+                    return Command(goto=node.on_error)
+                raise failed from error
+            finally:
+                scope.telemetry.metrics.step(node.use, time.monotonic() - started)
+        # With on_error there are two ways on, so the step itself says which.
+        return Command(update=update, goto=node.next) if node.on_error else update
+
+    return step
+
+
+def retry_policy(node: Node) -> RetryPolicy | None:
+    """Return how often and when LangGraph tries a step again."""
+    if not node.retry:
+        return None
+    return RetryPolicy(
+        initial_interval=_FIRST_WAIT,
+        max_interval=_LONGEST_WAIT,
+        max_attempts=node.retry + 1,
+        retry_on=worth_retrying,
+    )
+
+
+def worth_retrying(error: Exception) -> bool:
+    """Whether another try of the step may succeed."""
+    return isinstance(error, StepFailed) and not isinstance(error.__cause__, _POINTLESS)
+
+
+async def _attempt(call: StepCall, action: Action, saving: Saving) -> JsonObject:
+    async with asyncio.timeout_at(call.deadline if call.node.timeout else None):
+        outcome = await action(call)
+    for sink in call.sinks:
+        sink.finish()
+    return saving.update(outcome.result, outcome.meta, call.values)
+
+
+def _failure(node: Node, error: Exception) -> HubbubError:
+    """Return the failure of a step as a sentence that names it; a used-up limit is the run's."""
+    if isinstance(error, LimitExceeded | StepFailed):
+        return error
+    if isinstance(error, TimeoutError):
+        message = (
+            f"it took longer than its timeout of {node.timeout:g} s" if node.timeout else "it took too long"
+        )
+        code = "timeout"
+    else:
+        message, code = in_words(error), getattr(error, "code", "step_failed")
+    failed = StepFailed(f"The step {node.id} failed: {message}.", step=node.id, cause_code=code)
+    failed.__cause__ = error
+    return failed
+
+
+def _end_messages(call: StepCall, failed: HubbubError) -> None:
+    code = "restarted" if call.more and worth_retrying(failed) else "incomplete"
+    for sink in call.sinks:
+        sink.fail(code, str(failed))

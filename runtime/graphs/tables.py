@@ -1,0 +1,77 @@
+"""Reading the tables of a graph file: plain values of the right kind, or a finding with the place."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from runtime.graphs.file import END, RESERVED
+from runtime.graphs.findings import Findings
+from runtime.toml import TomlDocument
+from runtime.units import seconds
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+
+class Tables:
+    """The tables of one document; what is wrong goes to `findings`."""
+
+    def __init__(self, document: TomlDocument, findings: Findings) -> None:
+        self.data, self.findings = document.data, findings
+
+    def table(self, key: str) -> dict[str, Any]:
+        """Return a table of the file; an empty one when it has none."""
+        value = self.data.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self.findings.add("E03", f"{key} must be a table", key, help=f"write [{key}]")
+        return {}
+
+    def named(self, name: str, *path: str) -> bool:
+        """Whether a name may be one."""
+        if not _NAME.fullmatch(name):
+            self.findings.add_key(
+                "E03", f"{name!r} is no name", *path, help="use letters, digits and _, a letter first"
+            )
+        elif name in RESERVED:
+            self.findings.add_key(
+                "E03", f"{name} has a meaning of its own", *path, help="choose another name"
+            )
+        else:
+            return True
+        return False
+
+    def seconds(self, value: Any, *path: str) -> float | None:
+        """Return a duration in seconds; None when it is none."""
+        try:
+            found = seconds(value)
+        except ValueError as error:
+            self.findings.add("E03", str(error), *path)
+            return None
+        if found <= 0:
+            self.findings.add(
+                "E03", "this must be longer than nothing", *path, help='write for example "20s"'
+            )
+            return None
+        return found
+
+    def number(
+        self, value: Any, least: float | None, most: float | None, *path: str, whole: bool = False
+    ) -> Any:
+        """Return a number within its bounds; None when it is none."""
+        kind = "a whole number" if whole else "a number"
+        right = isinstance(value, int) or (isinstance(value, float) and not whole and value == value)
+        if not right or isinstance(value, bool):
+            self.findings.add("E03", f"this must be {kind}", *path)
+            return None
+        if (least is not None and value < least) or (most is not None and value > most):
+            self.findings.add("E03", f"this must be {kind} from {least} to {most}", *path)
+            return None
+        return value
+
+    def step(self, value: Any, *path: str | int) -> str:
+        """Return the name of a step; the end when it is none."""
+        if isinstance(value, str) and value:
+            return value
+        self.findings.add("E03", "this must be the name of a step", *path, help='write for example "end"')
+        return END
