@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -55,8 +55,13 @@ class Log(Protocol):
 class ModelHandle(Protocol):
     """A model alias, ready to be asked through the gateway (retries, fallback, cost, spans)."""
 
-    async def complete(self, request: ChatRequest) -> Reply:
-        """Return the whole answer; `request.model` is ignored, the alias decides."""
+    async def complete(
+        self, request: ChatRequest, on_delta: Callable[[Delta], None] | None = None
+    ) -> Reply:
+        """Return the whole answer; `request.model` is ignored, the alias decides.
+
+        `on_delta` is called with each piece as it comes.
+        """
 
     def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
         """Yield the answer as it is made."""

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
 
@@ -15,6 +15,14 @@ JsonObject: TypeAlias = dict[str, Any]
 
 Message: TypeAlias = Mapping[str, Any]
 """One chat message: `{"role": "user"|"assistant"|"system"|"tool", "content": str | [blocks], …}`."""
+
+
+class StatePathMark:
+    """Marks a parameter that a graph file gives as the bare name of a state field."""
+
+
+StatePath: TypeAlias = Annotated[Any, StatePathMark()]
+"""A field of `Params` or `Args` that is written as a bare name (`from = "passages"`) and arrives as its value."""
 
 # --------------------------------------------------------------------------- models
 

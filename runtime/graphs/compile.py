@@ -59,7 +59,7 @@ def initial_state(file: GraphFile, input: JsonObject) -> JsonObject:
     """
     state: JsonObject = dict(input)
     for name, one in file.state.items():
-        if one.merge is None:
+        if one.merge in (None, "last"):
             state[name] = one.default
         elif one.merge != "messages":
             state[name] = Overwrite(EMPTY.get(one.merge) if one.default is None else one.default)
@@ -71,8 +71,9 @@ def initial_state(file: GraphFile, input: JsonObject) -> JsonObject:
 def _schema(file: GraphFile) -> type[Any]:
     members: dict[str, Any] = {}
     for name, one in file.fields.items():
+        # The type matters: a channel without a first value would keep an Overwrite as it is.
         merge = reducer(one)
-        members[name] = Annotated[Any, merge] if merge else Any
+        members[name] = Annotated[type(EMPTY.get(one.merge or "")), merge] if merge else Any
     if counts_loops(file):
         members[LOOPS] = Annotated[dict[str, int], merge_loops]
     return TypedDict(f"{file.name} state", members)  # type: ignore[operator,no-any-return]
@@ -107,7 +108,7 @@ def _action(
 
 
 def _question_field(file: GraphFile) -> str | None:
-    texts = [name for name, one in file.input.items() if one.type == "text"]
+    texts = [name for name, one in file.input.items() if one.type == "text" and one.needed]
     return texts[0] if len(texts) == 1 else None
 
 

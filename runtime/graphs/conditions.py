@@ -63,16 +63,16 @@ def compile_condition(text: str, fields: Mapping[str, Field]) -> Condition:
     bare = _STRING.sub(lambda found: "'" + "_" * (len(found[0]) - 2) + "'", text)
     _bounded(text, bare)
     strict, loose = _environments(_signature(fields))
-    problems = _compile(strict, text)
+    checked = _compile(strict, text)
     # Whole and decimal numbers compare freely: only the strict environment minds.
-    if isinstance(problems, list):
-        serious = [problem for problem in problems if not _MIXED.search(problem[1])]
+    if isinstance(checked, list):
+        serious = [problem for problem in checked if not _MIXED.search(problem[1])]
         if serious:
             raise _explain(serious[0], bare)
     program = _compile(loose, text)
     if isinstance(program, list):
         raise _explain(program[0], bare)
-    kind = str(program.return_type())
+    kind = "BOOL" if isinstance(checked, list) else str(checked.return_type())
     if kind not in ("BOOL", "DYN"):
         raise ConditionMistake(
             f"this is {_TYPES.get(kind, kind)}, not a condition", help="compare it with something"

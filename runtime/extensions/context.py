@@ -1,0 +1,59 @@
+"""What one call of a plugin is given: whose it is, how long it may take, and what the engine lends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from runtime.ports import Collection, Context, Log, ModelHandle
+from runtime.types import Delta
+
+if TYPE_CHECKING:
+    from runtime.ports import Vectors
+
+
+class Services(Protocol):
+    """What the engine lends to plugins, and nothing more of itself."""
+
+    def model(self, alias: str, ctx: Context) -> ModelHandle:
+        """Return the model behind an alias; NotFound when there is none."""
+
+    def collection(self, tenant: str, name: str) -> Collection:
+        """Return a tenant's collection (an unknown one is empty)."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors | None:
+        """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """The `Context` of ports.py for one call.  `emitter` takes what `emit` is given; neither blocks."""
+
+    tenant: str
+    run: str
+    thread: str
+    idempotency_key: str
+    deadline: float
+    """When the call is given up, on the clock of `time.monotonic()`."""
+    params: Any
+    log: Log
+    services: Services
+    emitter: Callable[[Delta], None]
+
+    def emit(self, delta: Delta) -> None:
+        """Send a piece of text to whoever watches the run."""
+        self.emitter(delta)
+
+    def model(self, alias: str) -> ModelHandle:
+        """Return the model behind an alias, asked on behalf of this call."""
+        # A Protocol's attributes count as settable, those of a frozen dataclass are not.
+        return self.services.model(alias, cast(Context, self))
+
+    def collection(self, name: str) -> Collection:
+        """Return the collection of that name of this call's tenant, never of another."""
+        return self.services.collection(self.tenant, name)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors | None:
+        """Embed with the configured embedder; None without a model."""
+        return await self.services.embed(texts)

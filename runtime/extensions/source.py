@@ -1,0 +1,96 @@
+"""One plugin file becomes a fresh module: what was read is what runs, under a private name."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.machinery
+import importlib.util
+import itertools
+import re
+import sys
+import types
+from pathlib import Path
+
+from runtime.errors import PluginError
+from runtime.extensions.failures import in_words, line_in, place
+from runtime.extensions.header import check_header
+
+MAX_BYTES = 4 * 1024 * 1024
+
+INSIDES = frozenset({"runtime", "hub"})
+"""Packages of ours that may change at any time: a plugin should import only `hubbub`."""
+
+_numbers = itertools.count(1)
+
+
+def read(path: Path) -> tuple[bytes, ast.Module]:
+    """Return the file's bytes and their syntax tree; PluginError when it is not Python."""
+    if not path.is_file():  # also a pipe, which would be read for ever
+        raise PluginError("it is no file that can be read; mend that or move it away")
+    try:
+        with path.open("rb") as file:
+            source = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or error
+        raise PluginError(f"it cannot be read ({reason}); mend that or move it away") from None
+    if len(source) > MAX_BYTES:
+        raise PluginError("it is larger than 4 MiB; a plugin is one file of code, keep data elsewhere")
+    try:
+        check_header(importlib.util.decode_source(source))
+        return source, ast.parse(source, str(path))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise PluginError(f"{in_words(error)}; mend that line") from error
+
+
+def execute(name: str, path: Path, tree: ast.Module) -> types.ModuleType:
+    """Run the code as a new module and return it; raises whatever the plugin's own code raises.
+
+    The module has a name of its own in `sys.modules`, where pydantic and dataclasses look it up, and
+    the real path of the file, which tracebacks show.  No bytecode is written or read.
+    """
+    private = f"hubbub_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', name)}_{next(_numbers)}"
+    code = compile(tree, str(path), "exec", dont_inherit=True)
+    module = types.ModuleType(private)
+    module.__file__ = str(path)
+    module.__spec__ = importlib.machinery.ModuleSpec(private, None, origin=str(path))
+    sys.modules[private] = module
+    try:
+        # Standard output may be a pipe with a protocol on it, or JSON that someone parses.
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(code, module.__dict__)  # noqa: S102 - running plugins is the point
+    except BaseException:
+        forget(private)
+        raise
+    return module
+
+
+def forget(private: str) -> None:
+    """Take a plugin's module out of `sys.modules`."""
+    sys.modules.pop(private, None)
+
+
+def insides_imported(tree: ast.Module) -> list[tuple[str, int]]:
+    """Return the imports of Hubbub's own packages, with their lines."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        else:
+            continue
+        found += [(name, node.lineno) for name in names if name.partition(".")[0] in INSIDES]
+    return found
+
+
+def import_failure(error: BaseException, path: Path, shown: str) -> PluginError:
+    """Say what the plugin's own code raised while it was imported, with its own line."""
+    where = place(shown, line_in(error, str(path)))
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return PluginError(
+            f"{where}: it imports {package}, which is not installed; install the package that has it "
+            "and name that in the file's `# /// script` header."
+        )
+    return PluginError(f"{where}: {in_words(error)}; mend that line.")

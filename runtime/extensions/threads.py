@@ -1,0 +1,99 @@
+"""A bounded pool of daemon threads, for plugin methods that are plain functions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+LIMIT = 16
+"""Threads of one plugin at most; further calls wait their turn."""
+IDLE = 10.0
+"""Seconds after which a thread without work ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    loop: asyncio.AbstractEventLoop
+    done: asyncio.Future[tuple[bool, Any]]
+    context: contextvars.Context
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+
+    def run(self) -> None:
+        if self.done.cancelled():
+            return
+        try:
+            outcome = (True, self.context.run(self.function, *self.args))
+        except BaseException as error:
+            # Also SystemExit; and as a value, because a future cannot hold a StopIteration.
+            outcome = (False, error)
+        with contextlib.suppress(RuntimeError):  # the loop is gone, nobody waits
+            self.loop.call_soon_threadsafe(self._finish, outcome)
+
+    def _finish(self, outcome: tuple[bool, Any]) -> None:
+        if not self.done.done():
+            self.done.set_result(outcome)
+
+
+class Threads:
+    """Starts a thread when work waits and none is idle.
+
+    Not concurrent.futures, which joins its threads when the program ends: one call that hangs would
+    keep the hub from stopping.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting = self._idle = self._alive = 0
+
+    async def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call `function` in a thread, with this task's context; raises what it raises.
+
+        When the waiting task is cancelled, a call that began goes on unseen.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[tuple[bool, Any]] = loop.create_future()
+        self._submit(_Work(loop, done, contextvars.copy_context(), function, args))
+        returned, value = await done
+        if returned:
+            return value
+        raise value
+
+    def _submit(self, work: _Work) -> None:
+        with self._lock:
+            self._work.put(work)
+            self._waiting += 1
+            needed = self._waiting > self._idle and self._alive < self._limit
+            self._alive += needed
+        if needed:
+            threading.Thread(target=self._serve, name="hubbub-plugin", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (work := self._next()) is not None:
+            work.run()
+            del work  # nothing of the last call stays while this thread is idle
+
+    def _next(self) -> _Work | None:
+        with self._lock:
+            self._idle += 1
+        try:
+            work = self._work.get(timeout=IDLE)
+        except queue.Empty:
+            work = None
+        with self._lock:
+            self._idle -= 1
+            if work is None and not self._work.empty():
+                work = self._work.get_nowait()  # it came between the timeout and the lock
+            if work is None:
+                self._alive -= 1
+            else:
+                self._waiting -= 1
+        return work

@@ -1,0 +1,1 @@
+"""One road to every model: aliases, attempts, fallback, deadlines, cost and spans."""
