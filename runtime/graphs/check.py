@@ -30,6 +30,8 @@ _LOOKS_SECRET = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 _SECRET_KEY = re.compile(r"(?i)(^|_)(api_?key|token|password|passwd|secret)$")
+_UNCLEAR = frozenset({"E03", "E04", "E05", "E16"})
+"""While the steps or their ways are unclear, nothing is said of where they lead."""
 _TEST_KEYS = ("name", "input", "mock", "expect")
 
 
@@ -47,7 +49,7 @@ def check_document(
     for node in file.nodes.values():
         _NodeCheck(file, node, catalog, aliases, findings).check()
     _check_tests(file, findings)
-    if file.start:
+    if file.start and not _UNCLEAR.intersection(finding.code for finding in findings.found):
         check_flow(file, findings)
     return file, findings
 
@@ -104,8 +106,10 @@ class _NodeCheck:
             self._check_target(self._node.on_error, "on_error")
 
     def _check_target(self, step: str, *where: str | int) -> None:
-        if step != END and step not in self._file.nodes:
-            help = near(step, [*self._file.nodes, END])
+        # A step that could not be read is there all the same.
+        known = [*self._file.document.data["node"], END]
+        if step not in known:
+            help = near(step, known)
             self._findings.add("E05", f"there is no step {step}", *self._path, *where, help=help)
 
     def _check_conditions(self) -> None:

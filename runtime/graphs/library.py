@@ -158,6 +158,10 @@ class GraphLibrary:
         """Return everything found in all files, warnings too."""
         return sorted(finding for entry in self._entries.values() for finding in entry.findings)
 
+    def check(self, paths: Sequence[Path]) -> list[Finding]:
+        """Return everything found in these files, which may lie anywhere."""
+        return [finding for path in paths for finding in self._read(path.resolve()).findings]
+
     def keep(self) -> None:
         """Store the text of every version, so that its runs can go on after the file was changed."""
         for version in self._versions.values():

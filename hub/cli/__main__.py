@@ -1,0 +1,5 @@
+"""`python -m hub.cli` is `hubbub`."""
+
+from hub.cli import main
+
+main()

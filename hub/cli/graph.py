@@ -1,0 +1,66 @@
+"""`hubbub graph`: check the graph files, and draw one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.output import print_json, say
+from hub.cli.program import Target
+
+if TYPE_CHECKING:
+    from runtime.graphs.library import GraphLibrary
+
+
+@click.group("graph")
+def command() -> None:
+    """Look at the graphs."""
+
+
+@command.command("check")
+@click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def check(target: Target, files: tuple[Path, ...], as_json: bool) -> int:
+    """Find every mistake in the graph files, with its place and a remedy; without FILE in all of them.
+
+    Exits with 1 when there is an error.
+    """
+    library = _library(target)
+    findings = sorted(library.check(files) if files else library.findings())
+    if as_json:
+        print_json([{**asdict(finding), "severity": finding.severity} for finding in findings])
+    else:
+        for finding in findings:
+            place = f"{finding.file}:{finding.line}:{finding.col}"
+            click.echo(f"{place}: {finding.severity} {finding.code}: {finding.message}")
+            if finding.help:
+                click.echo(f"  help: {finding.help}")
+        if not findings:
+            checked = [file.name for file in files] or library.names()
+            say(f"No mistakes in {', '.join(checked)}." if checked else "There are no graphs in graphs/.")
+    return 1 if any(finding.severity == "error" for finding in findings) else 0
+
+
+@command.command("show")
+@click.argument("name")
+@click.option("--mermaid", is_flag=True, help="As a Mermaid flowchart, for documents.")
+@click.pass_obj
+def show(target: Target, name: str, mermaid: bool) -> None:
+    """Draw the graph NAME: its steps, and where each one goes."""
+    from runtime.graphs.draw import as_mermaid, as_text
+
+    spec = _library(target).get(name).spec
+    click.echo(as_mermaid(spec) if mermaid else as_text(spec))
+
+
+def _library(target: Target) -> GraphLibrary:
+    from runtime.extensions.loader import load_plugins
+    from runtime.graphs.library import GraphLibrary
+
+    settings = target.settings()
+    catalog = load_plugins(settings)
+    return GraphLibrary(settings, lambda: catalog)

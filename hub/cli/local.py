@@ -1,0 +1,66 @@
+"""The desk of this process: opens just the parts of the engine that a verb needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
+
+from hub.auth import TENANT, Keyring
+from runtime.journal.sqlite import SqliteJournal
+from runtime.search import IndexRequest, Search
+from runtime.settings import Settings
+from runtime.telemetry import Telemetry, configure_logging
+
+
+class Local:
+    """`workspace.Desk` of a workspace that this process owns."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def index(self, paths: Sequence[Path], collection: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Index in a child process of this one."""
+        # What would be a warning in a hub's log is said by the verb, for people.
+        configure_logging(self._settings.telemetry, level="ERROR")
+        catalog = await asyncio.to_thread(load_plugins, self._settings)
+        telemetry = Telemetry(self._settings.telemetry)
+        await start_plugins(catalog)
+        search = Search(self._settings, lambda: catalog, telemetry)
+        try:
+            await search.open()
+            request = IndexRequest(TENANT, collection, [str(path) for path in paths])
+            async for progress in search.index(request):
+                yield asdict(progress)
+        finally:
+            await search.aclose()
+            await close_plugins(catalog)
+            await telemetry.aclose()
+
+    async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
+        """Make an API key and keep its hash."""
+        async with _keyring(self._settings) as keyring:
+            key, text = await keyring.create(name, tenant)
+        return {"id": key.id, "key": text, "name": key.name, "tenant": key.tenant}
+
+    async def revoke_key(self, id: str) -> None:
+        """Refuse an API key from now on."""
+        async with _keyring(self._settings) as keyring:
+            await keyring.revoke(id)
+
+
+@asynccontextmanager
+async def _keyring(settings: Settings) -> AsyncIterator[Keyring]:
+    journal = SqliteJournal(settings.var / "hubbub.db", durability=settings.storage.durability)
+    await journal.open()
+    try:
+        keyring = Keyring(journal, "", settings.auth.mode)
+        await keyring.load()
+        yield keyring
+    finally:
+        await journal.aclose()

@@ -1,0 +1,94 @@
+"""The verbs of the command line, each in its own file and imported only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from runtime.settings import Settings
+
+VERBS = (
+    "init",
+    "serve",
+    "index",
+    "chat",
+    "run",
+    "events",
+    "graph",
+    "plugin",
+    "models",
+    "key",
+    "doctor",
+    "demo",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The workspace a command is about, and the settings given on the command line (dotted keys)."""
+
+    workspace: Path
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def settings(self, **more: Any) -> Settings:
+        """Load the settings; in the names of `more` a double underscore stands for the dot."""
+        from runtime.config import load_settings
+
+        given = {name.replace("__", "."): value for name, value in more.items() if value is not None}
+        return load_settings(self.workspace, {**self.overrides, **given})
+
+
+class Verbs(click.Group):
+    """A group whose verbs are modules of `hub.cli` with a `command` each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the verbs in the order a newcomer needs them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"hub.cli.{cmd_name}").command
+        return command
+
+
+def _override(text: str) -> tuple[str, Any]:
+    """Read KEY=VALUE; a value that is no TOML is taken as text."""
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE; write for example hub.port=0.")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--workspace",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="The folder with config.toml, graphs/ and plugins/ (default: this one).",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Use another value for one key of config.toml, as in hub.port=0.",
+)
+@click.version_option(package_name="hubbub", message="hubbub %(version)s")
+@click.pass_context
+def program(ctx: click.Context, workspace: Path, overrides: tuple[str, ...]) -> None:
+    """Run AI agents for many people at once: graphs that analysts edit, plugins in one file, nothing lost."""
+    ctx.obj = Target(workspace, dict(_override(text) for text in overrides))

@@ -1,0 +1,87 @@
+"""The desk of a running hub, reached over its admin routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from hub.cli.workspace import Door
+from runtime.errors import CannotStart, HubbubError, NotFound
+
+_NOT_FOUND = 404
+_REFUSED = 400
+
+
+@asynccontextmanager
+async def open_remote(door: Door) -> AsyncIterator[Remote]:
+    """Connect; CannotStart when the hub is gone before it answered."""
+    limits = aiohttp.ClientTimeout(total=None, connect=10)
+    try:
+        async with aiohttp.ClientSession(headers=door.headers, timeout=limits) as session:
+            yield Remote(session, door.url)
+    except aiohttp.ClientError as error:
+        raise CannotStart(
+            f"The hub at {door.url} stopped answering ({error}); see its log, then try again."
+        ) from error
+
+
+class Remote:
+    """`workspace.Desk` in a hub elsewhere on this machine."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session, self._url = session, url
+
+    async def index(self, paths: Sequence[Path], collection: str) -> AsyncIterator[Mapping[str, Any]]:
+        """Index files and folders of this machine in the hub."""
+        body = {"paths": [str(path) for path in paths], "collection": collection}
+        async with self._session.post(f"{self._url}/admin/index", json=body) as answer:
+            await _refuse(answer)
+            async for line in _lines(answer.content):
+                if failure := line.get("error"):
+                    raise HubbubError(failure["message"])
+                yield line
+
+    async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
+        """Make an API key in the hub."""
+        return await self._ask("POST", "/admin/keys", {"name": name, "tenant": tenant})
+
+    async def revoke_key(self, id: str) -> None:
+        """Revoke an API key in the hub; it is refused from then on."""
+        await self._ask("DELETE", f"/admin/keys/{id}")
+
+    async def schemas(self, graph: str) -> Mapping[str, Any]:
+        """Return the JSON Schemas of a graph's input, output and state."""
+        return await self._ask("GET", f"/assistants/{graph}/schemas")
+
+    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        async with self._session.request(method, f"{self._url}{path}", json=body) as answer:
+            await _refuse(answer)
+            value: Mapping[str, Any] = await answer.json()
+            return value
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:
+    """Yield the JSON objects of a stream, one a line; a line may be of any length."""
+    rest = b""
+    async for piece in content.iter_any():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield orjson.loads(line)
+
+
+async def _refuse(answer: aiohttp.ClientResponse) -> None:
+    """Raise what the hub says when it refuses."""
+    if answer.status < _REFUSED:
+        return
+    try:
+        said = orjson.loads(await answer.read())
+        sentence = said["error"]["message"] if "error" in said else said["detail"]
+    except (ValueError, KeyError, TypeError):
+        sentence = f"The hub answered {answer.status} {answer.reason}; see its log."
+    raise (NotFound if answer.status == _NOT_FOUND else HubbubError)(sentence)

@@ -1,0 +1,72 @@
+"""`hubbub run`: one run of a graph, its steps on stderr as they happen and its output as JSON on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.cli.output import print_json, say
+from hub.cli.program import Target
+
+if TYPE_CHECKING:
+    from hub.cli.workspace import Door
+
+
+@click.command("run")
+@click.argument("graph")
+@click.option("--input", "text", default="{}", metavar="JSON", help="The graph's input, or @FILE with it.")
+@click.option("--thread", help="Run on this thread; else on a new one.")
+@click.pass_obj
+def command(target: Target, graph: str, text: str, thread: str | None) -> int:
+    """Run GRAPH once, in the running hub if there is one."""
+    from hub.cli.workspace import open_door
+
+    given = _input(text)
+    with open_door(target) as door:
+        return asyncio.run(_run(door, graph, given, thread or str(uuid.uuid4())))
+
+
+async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) -> int:
+    from hub.cli.conversation import Ended, Step, converse
+    from hub.cli.remote import open_remote
+
+    async with open_remote(door) as remote, converse(door, thread) as conversation:
+        outputs = (await remote.schemas(graph))["output_schema"]["properties"]
+        ended = Ended("error", "The run did not end.")
+        async for happening in conversation.start(graph, given):
+            match happening:
+                case Step(node, _):
+                    say(f"done  {node}")
+                case Ended():
+                    ended = happening
+        if ended.status != "success":
+            say(f"{ended.status}: {ended.error} (thread {thread})")
+            return 1
+        values = await conversation.values()
+        print_json({name: values.get(name) for name in outputs})
+        return 0
+
+
+def _input(text: str) -> Mapping[str, Any]:
+    """Read the JSON object given as `--input`; InvalidInput says where it is wrong."""
+    from runtime.errors import InvalidInput
+
+    try:
+        value = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
+    except OSError as error:
+        raise InvalidInput(
+            f"{text[1:]} cannot be read ({error.strerror}); give --input @FILE with JSON."
+        ) from error
+    except ValueError as error:
+        raise InvalidInput(
+            f'--input is not JSON ({error}); write for example \'{{"question": "…"}}\'.'
+        ) from error
+    if not isinstance(value, dict):
+        raise InvalidInput('--input must be a JSON object, for example \'{"question": "…"}\'.')
+    return value

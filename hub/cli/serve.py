@@ -1,0 +1,87 @@
+"""`hubbub serve`: own the workspace and answer until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub.cli.program import Target
+
+if TYPE_CHECKING:
+    from hub.serving import Server
+    from runtime.settings import Settings
+
+
+@click.command("serve")
+@click.option("--host", help="Listen here; anything but loopback needs [auth] mode other than open.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--traces", type=click.Path(dir_okay=False, path_type=Path), help="Write spans to this file.")
+@click.option(
+    "--until-stdin-closes", is_flag=True, hidden=True, help="End with the process that started this."
+)
+@click.pass_obj
+def command(
+    target: Target, host: str | None, port: int | None, traces: Path | None, until_stdin_closes: bool
+) -> None:
+    """Serve the workspace over HTTP and WebSockets; Ctrl-C or SIGTERM ends it in order."""
+    trace_file = str(traces.resolve()) if traces else None
+    settings = target.settings(hub__host=host, hub__port=port, telemetry__traces=trace_file)
+    if until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from runtime.lock import acquire
+
+    # The lock comes first: it costs nothing, and nothing may be opened without it.
+    lock = acquire(settings.var)
+    try:
+        server = await _open(settings)
+        lock.publish(server.url, server.engine.boot_token)
+        _greet(server)
+        try:
+            await server.until_signal()
+        finally:
+            await server.stop()
+    finally:
+        lock.release()
+
+
+async def _open(settings: Settings) -> Server:
+    from hub.serving import serve
+    from runtime.engine import open_engine
+    from runtime.telemetry import configure_logging
+
+    configure_logging(settings.telemetry)
+    engine = await open_engine(settings)
+    try:
+        return await serve(engine)
+    except BaseException:
+        await engine.aclose()
+        raise
+
+
+def _greet(server: Server) -> None:
+    """Say in three lines what to try."""
+    workspace = server.engine.settings.workspace
+    where = "" if workspace == Path.cwd() else f" --workspace {workspace}"
+    graph = next(iter(server.engine.library.names()), "GRAPH")
+    click.echo(f"Hubbub serves {workspace} at {server.url} (search mode: {server.engine.search.mode}).")
+    click.echo(f'Ask:   curl -s {server.url}/graphs/{graph} -d \'{{"question": "What is a thread?"}}\'')
+    click.echo(f"Talk:  hubbub{where} chat {graph}")
+    sys.stdout.flush()
+
+
+def _end_with_stdin() -> None:
+    """Stop in order when whoever started this process has closed its end of the pipe, or is gone."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
