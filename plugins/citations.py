@@ -13,7 +13,7 @@ from hubbub import Context, StatePath, hookimpl
 _CITATION = re.compile(r"\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
 
 
-class Params(BaseModel):
+class Cited(BaseModel):
     """The answer, and the passages in the order in which their numbers count."""
 
     text: str
@@ -24,9 +24,9 @@ class Citations:
     """Finds `[2]` and `[1, 3]`; numbers that no passage has are left out."""
 
     name = "citations"
-    Params = Params
+    Params = Cited
 
-    async def run(self, state: Mapping[str, Any], params: Params, ctx: Context) -> list[dict[str, Any]]:
+    async def run(self, state: Mapping[str, Any], params: Cited, ctx: Context) -> list[dict[str, Any]]:
         """Return `{number, id, text, score, source}` of each cited passage, by number."""
         passages = params.passages or []
         cited = {int(number) for found in _CITATION.findall(params.text) for number in found.split(",")}

@@ -55,9 +55,7 @@ class Log(Protocol):
 class ModelHandle(Protocol):
     """A model alias, ready to be asked through the gateway (retries, fallback, cost, spans)."""
 
-    async def complete(
-        self, request: ChatRequest, on_delta: Callable[[Delta], None] | None = None
-    ) -> Reply:
+    async def complete(self, request: ChatRequest, on_delta: Callable[[Delta], None] | None = None) -> Reply:
         """Return the whole answer; `request.model` is ignored, the alias decides.
 
         `on_delta` is called with each piece as it comes.

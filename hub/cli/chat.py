@@ -157,7 +157,7 @@ async def _field(door: Door, graph: str) -> str:
             f"The graph {graph} takes {takes}, which is more than one line of text; "
             f"use `hubbub run {graph} --input JSON`."
         )
-    return texts[0]
+    return str(texts[0])
 
 
 def _input(field: str, line: str) -> Mapping[str, Any]:

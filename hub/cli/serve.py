@@ -15,7 +15,7 @@ import click
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
-    from hub.serving import Server
+    from hub.app import Server
     from runtime.settings import Settings
 
 
@@ -56,7 +56,7 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _open(settings: Settings) -> Server:
-    from hub.serving import serve
+    from hub.app import serve
     from runtime.engine import open_engine
     from runtime.telemetry import configure_logging
 

@@ -193,10 +193,10 @@ class Lab:
             context=scope,
             stream_mode=["updates", "values"],
         ):
-            if mode == "values":
-                values = version.visible(part)
-            else:
+            if mode == "updates":
                 self.updates.append(part)
+            elif isinstance(part, dict):
+                values = version.visible(part)
         return values
 
     def scope(self, id: str) -> RunScope:

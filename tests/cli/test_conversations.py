@@ -1,0 +1,106 @@
+"""`run`, `chat` and `events`: what a person sees of a graph at work."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Process = subprocess.Popen[str]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., Process]
+
+QUESTION = json.dumps({"question": "How long does a lantern of the north pier burn?"})
+
+
+def test_the_output_is_json_and_the_steps_are_beside_it(hubbub: Run, served: Any) -> None:
+    done = hubbub("--workspace", served.workspace, "run", "ask", "--input", QUESTION)
+    assert done.returncode == 0, done.stderr
+    output = json.loads(done.stdout)
+    assert "nine hours" in output["answer"]
+    assert set(output) == {"answer", "sources", "mode", "model"}
+    assert "done  find" in done.stderr
+
+
+def test_without_a_hub_the_output_is_the_same(hubbub: Run, workspace: Path, served: Any) -> None:
+    assert hubbub("--workspace", workspace, "index", workspace / "papers").returncode == 0
+    alone = hubbub("--workspace", workspace, "run", "ask", "--input", QUESTION)
+    beside = hubbub("--workspace", served.workspace, "run", "ask", "--input", QUESTION)
+    assert alone.returncode == beside.returncode == 0, alone.stderr
+    assert json.loads(alone.stdout) == json.loads(beside.stdout)
+    assert alone.stderr == beside.stderr
+
+
+def test_the_events_of_a_thread_are_for_people_and_for_programs(hubbub: Run, served: Any) -> None:
+    at = ["--workspace", served.workspace]
+    assert hubbub(*at, "run", "ask", "--thread", "pier", "--input", QUESTION).returncode == 0
+    people = hubbub(*at, "events", "pier")
+    assert "started ask" in people.stdout
+    assert "completed ask" in people.stdout
+    events = [json.loads(line) for line in hubbub(*at, "events", "pier", "--json").stdout.splitlines()]
+    assert [event["seq"] for event in events] == sorted({event["seq"] for event in events})
+    assert [event["position"] for event in events] == list(range(1, len(events) + 1))
+
+
+def test_an_unknown_thread_is_one_sentence(hubbub: Run, workspace: Path, served: Any) -> None:
+    for space in (workspace, served.workspace):
+        done = hubbub("--workspace", space, "events", "nowhere")
+        assert done.returncode == 1
+        assert "There is no thread nowhere" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{", "not JSON"),
+        ("[]", "must be a JSON object"),
+        ("@nowhere.json", "cannot be read"),
+        ("{}", "question"),
+    ],
+)
+def test_an_input_that_cannot_work_is_one_sentence(hubbub: Run, served: Any, given: str, said: str) -> None:
+    done = hubbub("--workspace", served.workspace, "run", "ask", "--input", given)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_graph_is_one_sentence(hubbub: Run, served: Any) -> None:
+    for verb in (["run", "aks"], ["chat", "aks"]):
+        done = hubbub("--workspace", served.workspace, *verb)
+        assert done.returncode == 1
+        assert "aks" in done.stderr
+        assert "ask" in done.stderr.replace("aks", "")
+
+
+def test_a_chat_shows_answers_with_their_sources(hubbub: Run, served: Any) -> None:
+    lines = "How long does a lantern of the north pier burn?\n\nWho keeps the south pier?\n"
+    done = hubbub("--workspace", served.workspace, "chat", "ask", "--thread", "talk", input=lines)
+    assert done.returncode == 0, done.stderr
+    assert "nine hours" in done.stdout
+    assert "Amaranth Oakley" in done.stdout
+    assert "lanterns.md:" in done.stdout
+    assert "--thread talk" in done.stderr
+
+
+def test_ctrl_c_stops_the_answer_and_not_the_program(start: Start, hubbub: Run, served: Any) -> None:
+    at = ["--workspace", served.workspace]
+    process = start(*at, "chat", "slow", "--thread", "nap")
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write("anything\n")
+    process.stdin.flush()
+    assert process.stderr.readline().startswith("Talking to slow")
+    while "running slow" not in hubbub(*at, "events", "nap").stdout:
+        pass
+    os.kill(process.pid, signal.SIGINT)
+    assert process.stderr.readline() == "Stopped.\n"
+    assert process.poll() is None
+    out, _ = process.communicate("")
+    assert process.returncode == 0
+    assert "Traceback" not in out
+    assert '"cancelled"' in hubbub(*at, "events", "nap", "--json").stdout

@@ -1,0 +1,47 @@
+"""`hubbub doctor` names what is wrong and the command that mends it."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_a_healthy_workspace_needs_nothing_but_a_model(hubbub: Run, workspace: Path) -> None:
+    done = hubbub("--workspace", workspace, "--set", "hub.port=0", "doctor", "--json")
+    findings = json.loads(done.stdout)
+    assert [finding for finding in findings if finding["state"] == "bad"] == []
+    assert done.returncode == 0
+    notes = [finding for finding in findings if finding["state"] == "note"]
+    assert [note["what"] for note in notes] == ["model"]
+    assert notes[0]["remedy"].startswith("hubbub models pull")
+
+
+def test_it_names_the_owner_of_the_workspace(hubbub: Run, served: Any) -> None:
+    done = hubbub("--workspace", served.workspace, "doctor")
+    assert done.returncode == 0, done.stdout
+    assert f"process {served.process.pid}, which serves {served.owner.url}" in done.stdout
+
+
+def test_what_is_broken_is_named_with_its_remedy(hubbub: Run, workspace: Path) -> None:
+    (workspace / "plugins" / "bad.py").write_text("raise RuntimeError('out of paper')\n")
+    (workspace / "graphs" / "bad.toml").write_text("graph = ask\n")
+    (workspace / "var").mkdir()
+    (workspace / "var" / "hubbub.db").write_bytes(b"this is no database at all" * 100)
+    (workspace / "config.toml").write_text('[plugins.shout]\nkey = "secret:NOWHERE_KEY"\n')
+    done = hubbub("--workspace", workspace, "doctor", "--json")
+    assert done.returncode == 1
+    found = {finding["what"]: finding for finding in json.loads(done.stdout) if finding["state"] != "ok"}
+    assert "out of paper" in found["plugin"]["sentence"]
+    assert found["graph"]["remedy"] == "hubbub graph check bad"
+    assert "damaged" in found["journal"]["sentence"]
+    assert found["secret"]["remedy"] == "export NOWHERE_KEY=…"
+
+
+def test_a_broken_configuration_is_the_only_thing_that_matters(hubbub: Run, workspace: Path) -> None:
+    (workspace / "config.toml").write_text("[hub\n")
+    done = hubbub("--workspace", workspace, "doctor")
+    assert done.returncode == 1
+    assert "config.toml:1" in done.stdout

@@ -1,0 +1,56 @@
+"""`hubbub graph`: every mistake with its place and a remedy, and a drawing."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+BROKEN = """graph = "broken"
+start = "say"
+output = ["answer"]
+
+[state]
+answer = "text"
+
+[node.say]
+use  = "set"
+set  = { answr = "x" }
+next = "end"
+"""
+
+
+def test_graphs_without_mistakes_pass(hubbub: Run, workspace: Path) -> None:
+    done = hubbub("--workspace", workspace, "graph", "check")
+    assert done.returncode == 0, done.stdout
+    assert "ask" in done.stderr
+
+
+def test_a_mistake_is_told_with_its_place_and_a_remedy(hubbub: Run, workspace: Path) -> None:
+    (workspace / "graphs" / "broken.toml").write_text(BROKEN)
+    done = hubbub("--workspace", workspace, "graph", "check", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert [(each["line"], each["code"], each["severity"]) for each in found] == [
+        (3, "E11", "error"),
+        (10, "E08", "error"),
+    ]
+    assert set(found[0]) == {"file", "line", "col", "code", "severity", "message", "help"}
+    people = hubbub("--workspace", workspace, "graph", "check", workspace / "graphs" / "broken.toml")
+    assert "graphs/broken.toml:10:18: error E08: answr is not declared" in people.stdout
+    assert "help: did you mean answer?" in people.stdout
+
+
+def test_a_graph_is_drawn_for_terminals_and_for_documents(hubbub: Run, workspace: Path) -> None:
+    drawn = hubbub("--workspace", workspace, "graph", "show", "ask")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "if size(passages) == 0 -> no_answer" in drawn.stdout
+    mermaid = hubbub("--workspace", workspace, "graph", "show", "ask", "--mermaid")
+    assert mermaid.stdout.startswith("flowchart TD")
+    assert 'step_enough -->|"if size(passages) == 0"| step_no_answer' in mermaid.stdout
+
+
+def test_an_unknown_graph_is_one_sentence(hubbub: Run, workspace: Path) -> None:
+    done = hubbub("--workspace", workspace, "graph", "show", "aks")
+    assert (done.returncode, done.stderr) == (1, "There is no graph aks; did you mean ask?\n")

@@ -1,0 +1,80 @@
+"""`hubbub serve`: one owner, clear refusals, an orderly end."""
+
+import os
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from runtime.lock import Holder, holder
+
+Process = subprocess.Popen[str]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., Process]
+Wait = Callable[[Path, Process], Holder]
+
+
+def test_three_lines_say_what_to_try(start: Start, workspace: Path, wait_until_served: Wait) -> None:
+    process = start("--workspace", workspace, "serve", "--port", "0")
+    owner = wait_until_served(workspace, process)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert owner.url in lines[0]
+    assert lines[1].startswith("Ask:   curl")
+    assert lines[2].startswith("Talk:  hubbub")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert holder(workspace / "var") is None
+
+
+def test_a_hub_is_ready_when_it_says_where_it_listens(served: Any) -> None:
+    with urllib.request.urlopen(f"{served.owner.url}/readyz") as answer:
+        assert answer.status == 200
+
+
+def test_a_second_hub_is_refused_and_the_first_goes_on(hubbub: Run, served: Any) -> None:
+    done = hubbub("--workspace", served.workspace, "serve", "--port", "0")
+    assert done.returncode == 2
+    assert f"process {served.process.pid}" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    with urllib.request.urlopen(f"{served.owner.url}/readyz") as answer:
+        assert answer.status == 200
+
+
+def test_a_port_in_use_is_one_sentence(hubbub: Run, workspace: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = hubbub("--workspace", workspace, "serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "in use" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert holder(workspace / "var") is None
+
+
+def test_an_open_hub_is_for_this_machine_alone(hubbub: Run, workspace: Path) -> None:
+    done = hubbub("--workspace", workspace, "serve", "--host", "0.0.0.0", "--port", "0")
+    assert done.returncode == 2
+    assert "authentication" in done.stderr
+
+
+def test_a_killed_hub_leaves_the_workspace_to_the_next(
+    start: Start, workspace: Path, wait_until_served: Wait
+) -> None:
+    first = start("--workspace", workspace, "serve", "--port", "0")
+    wait_until_served(workspace, first)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    second = start("--workspace", workspace, "serve", "--port", "0")
+    assert wait_until_served(workspace, second).pid == second.pid
+
+
+def test_a_companion_ends_with_whoever_started_it(
+    start: Start, workspace: Path, wait_until_served: Wait
+) -> None:
+    process = start("--workspace", workspace, "serve", "--port", "0", "--until-stdin-closes")
+    wait_until_served(workspace, process)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(30) == 0

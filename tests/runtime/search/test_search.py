@@ -1,0 +1,161 @@
+"""Search end to end: real files, the real search process, Chroma and the model."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import InvalidInput
+from runtime.search import IndexRequest, IndexTotals, Search
+
+OpenSearch = Callable[..., Awaitable[Search]]
+IndexAll = Callable[..., Awaitable[IndexTotals]]
+
+DOCS = """
+{"id": "owl", "title": "Owls", "text": "Owls hunt mice at night. They see in the dark.", "kind": "bird"}
+{"id": "lark", "title": "Larks", "text": "Larks sing when the sun rises. They eat it.", "kind": "bird"}
+{"id": "car", "title": "Cars", "text": "The automobile needs an engine. Its brakes squeal.", "kind": "thing"}
+"""
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "animals.jsonl").write_text(DOCS)
+    return tmp_path / "docs"
+
+
+async def test_without_a_model_it_searches_by_keyword_and_says_so(
+    open_search: OpenSearch, index: IndexAll, docs: Path
+) -> None:
+    search = await open_search()
+    assert search.mode == "keyword"
+    totals = await index(search, docs)
+    assert (totals.documents, totals.passages, totals.mode) == (1, 3, "keyword")
+    hits = await search.collection("default", "docs").hybrid("hunting owls", 2)
+    assert [hit.source["id"] for hit in hits] == ["owl"]
+    assert (hits.mode, hits.degraded, hits[0].mode, hits[0].degraded) == ("keyword", True, "keyword", True)
+    nothing = await search.collection("default", "docs").dense("owls", 2)
+    assert (len(nothing), nothing.degraded) == (0, True)
+    assert "keyword mode" in search.health().detail
+    assert "hubbub models pull" in search.health().detail
+    assert await search.embed(["owls"]) is None
+    assert not (docs.parent / "var" / "chroma").exists()
+
+
+async def test_with_a_model_it_finds_by_meaning_and_by_both(
+    open_search: OpenSearch, index: IndexAll, docs: Path, models: Path
+) -> None:
+    search = await open_search(models)
+    phases = []
+    async for progress in search.index(IndexRequest("default", "docs", [str(docs)])):
+        phases.append(progress.phase)
+    assert list(dict.fromkeys(phases)) == ["reading", "vectors", "sentences", "done"]
+    collection = search.collection("default", "docs")
+
+    dense = await collection.dense("vehicle repair", 2)
+    assert (dense[0].source["id"], dense.mode, dense.degraded) == ("car", "dense", False)
+    assert 0 < dense[0].score <= 1
+    both = await collection.hybrid("birds at sunrise", 3)
+    assert (both[0].source["id"], both.mode, both.degraded) == ("lark", "hybrid", False)
+    assert both[0].source == {
+        "path": "docs/animals.jsonl",
+        "id": "lark",
+        "title": "Larks",
+        "line": 3,
+        "collection": "docs",
+    }
+    only = await collection.hybrid("night", 3, {"kind": "thing"})
+    assert [hit.source["id"] for hit in only] == ["car"]
+    assert await collection.dense("night", 3, {"kind": "none"}) == ()
+
+    (passage,) = await collection.passages([both[0].id, "unknown"])
+    assert list(passage.sentences) == ["Larks sing when the sun rises.", "They eat it."]
+    assert passage.vectors is not None
+    assert passage.vectors.shape == (2, 384)
+    question = await search.embed(["When do larks sing?"])
+    assert question is not None
+    assert (passage.vectors @ question[0]).argmax() == 0
+    (info,) = await search.collections("default")
+    assert (info.name, info.documents, info.passages, info.vectors) == ("docs", 1, 3, 3)
+    assert "chromadb" not in sys.modules
+
+    rows = DOCS.replace("Owls hunt mice", "Owls hunt bats").replace("thing", "machine")
+    (docs / "animals.jsonl").write_text(rows + '{"id": "fox", "text": "Foxes run."}\n')
+    assert (await index(search, docs)).passages == 2
+    assert len(await collection.dense("anything", 10)) == 4
+    (docs / "animals.jsonl").unlink()
+    assert (await index(search, docs)).removed == 1
+    assert await collection.hybrid("owls", 3) == ()
+
+
+async def test_a_tenant_sees_nothing_of_another(open_search: OpenSearch, index: IndexAll, docs: Path) -> None:
+    search = await open_search()
+    await index(search, docs, tenant="a")
+    hits = await search.collection("a", "docs").keyword("owls", 3)
+    assert len(hits) == 1
+    assert await search.collection("b", "docs").keyword("owls", 3) == ()
+    assert await search.collection("b", "docs").passages([hits[0].id]) == []
+    await index(search, docs, tenant="b")
+    assert await search.collection("b", "docs").passages([hits[0].id]) == []
+    assert await search.collections("c") == []
+
+
+@pytest.mark.parametrize("query", ["", "   ", "🦉", '"OR NEAR( *', "x" * 10_001, "\ud800 owls", "owls\0"])
+async def test_any_text_is_a_query(open_search: OpenSearch, index: IndexAll, docs: Path, query: str) -> None:
+    search = await open_search()
+    await index(search, docs)
+    hits = await search.collection("default", "docs").hybrid(query, 3)
+    assert len(hits) == ("owls" in query)
+
+
+async def test_what_can_never_work_is_said(open_search: OpenSearch, index: IndexAll, docs: Path) -> None:
+    search = await open_search()
+    await index(search, docs)
+    collection = search.collection("default", "docs")
+    for k in (0, -1, 10_000):
+        with pytest.raises(InvalidInput):
+            await collection.keyword("owls", k)
+    for filter in ({"kind": {"like": "b%"}}, {"kind": [["nested"]]}, {"kind": list(range(1000))}):
+        with pytest.raises(InvalidInput):
+            await collection.keyword("owls", 3, filter)
+    with pytest.raises(InvalidInput):
+        await collection.hybrid("owls", 3, weight=2)
+    with pytest.raises(InvalidInput):
+        await index(search, docs, collection=" ")
+    with pytest.raises(InvalidInput):
+        await index(search)
+
+
+async def test_two_index_runs_at_once_take_turns(
+    open_search: OpenSearch, index: IndexAll, docs: Path
+) -> None:
+    search = await open_search()
+    for number in range(20):
+        (docs / f"{number}.txt").write_text(f"Text number {number}.")
+    totals = await asyncio.gather(index(search, docs), index(search, docs))
+    assert sorted(item.documents for item in totals) == [0, 21]
+    (info,) = await search.collections("default")
+    assert info.passages == 23
+
+
+async def test_an_iterator_that_is_left_stops_the_work(
+    open_search: OpenSearch, index: IndexAll, docs: Path
+) -> None:
+    search = await open_search()
+    for number in range(200):
+        (docs / f"{number}.txt").write_text(f"Text number {number}. " * 2_000)
+    running = search.index(IndexRequest("default", "docs", [str(docs)]))
+    await anext(running)
+    await running.aclose()  # type: ignore[attr-defined]
+    assert (await index(search, docs)).passages > 0
+    (info,) = await search.collections("default")
+    assert info.documents == 201
+
+
+async def test_an_unknown_collection_is_empty(open_search: OpenSearch) -> None:
+    search = await open_search()
+    assert await search.collection("default", "none").hybrid("owls", 3) == ()
+    assert await search.collections("default") == []
