@@ -1,0 +1,172 @@
+"""What the commands of the protocol do to threads and runs, and `POST /threads/{id}/commands`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from hub.auth import principal_of
+from hub.endpoint import Call, Nothing, read_body
+from hub.failures import request_id
+from hub.parts import ENGINE, SPAN
+from hub.protocol import (
+    Command,
+    Refused,
+    Unreadable,
+    check_method,
+    code_of,
+    failure,
+    known_method,
+    params_as,
+    read_command,
+    success,
+)
+from hub.routes.run_body import RunBody, start_run
+from runtime.errors import HubbubError, InvalidInput, NotFound, Overloaded, TooLarge
+from runtime.telemetry import bind, get_logger
+from runtime.types import JsonObject
+
+_log = get_logger(__name__)
+
+
+class RunStart(RunBody, forbid_unknown_fields=True):
+    """The parameters of `run.start`: what a run can be given over HTTP, and its idempotency key."""
+
+    idempotency_key: str | None = None
+
+
+class RunCancel(msgspec.Struct, forbid_unknown_fields=True):
+    """The parameters of `run.cancel`."""
+
+    run_id: str
+
+
+class StateGet(msgspec.Struct, forbid_unknown_fields=True):
+    """The parameters of `state.get`; without `keys` the whole state."""
+
+    namespace: list[str] = []
+    keys: list[str] | None = None
+
+
+async def carry_out(call: Call[Any], command: Command) -> JsonObject:
+    """Carry out one of run.start, run.cancel, state.get and ping, and return its result; HubbubError."""
+    match command.method:
+        case "ping":
+            return {}
+        case "run.start":
+            return await _start(call, command)
+        case "run.cancel":
+            return await _cancel(call, command)
+        case _:
+            return await _state(call, command)
+
+
+def unforeseen(error: Exception, command: Command, request: web.Request) -> Refused:
+    """Log an error that nobody meant, and return what the client is told."""
+    id = request_id(request)
+    _log.error("command failed inside the hub", request=id, method=command.method, exc_info=error)
+    return Refused("unknown_error", f"The command failed inside Hubbub; look for {id} in the hub's log.")
+
+
+async def _start(call: Call[Any], command: Command) -> JsonObject:
+    if call.engine.draining:
+        raise Overloaded("The hub is stopping; send the run again in a moment.", retry_after=2.0)
+    given = params_as(command.params, RunStart)
+    request = start_run(call, given, command.thread)
+    traceparent = call.span.traceparent or command.traceparent or request.traceparent
+    key = given.idempotency_key or request.idempotency_key
+    request = replace(request, create_thread=True, idempotency_key=key, traceparent=traceparent)
+    run = await call.engine.runs.start(request)
+    call.span.set(run=run.id)
+    return {"run_id": run.id}
+
+
+async def _cancel(call: Call[Any], command: Command) -> JsonObject:
+    given = params_as(command.params, RunCancel)
+    call.span.set(run=given.run_id)
+    run = await call.engine.runs.get(call.tenant, given.run_id)
+    if command.thread not in ("", run.thread):
+        raise NotFound(f"The run {run.id} is not of this thread; list the thread's runs to find it.")
+    run = await call.engine.runs.cancel(call.tenant, run.id)
+    return {"run_id": run.id, "status": run.status.value}
+
+
+async def _state(call: Call[Any], command: Command) -> JsonObject:
+    given = params_as(command.params, StateGet)
+    await call.engine.threads.get(call.tenant, command.thread)
+    try:
+        state = await call.engine.threads.state(call.tenant, command.thread, namespace=tuple(given.namespace))
+    except NotFound as error:
+        if not given.namespace:
+            raise
+        raise Refused("no_such_namespace", str(error)) from None
+    keys = state.values if given.keys is None else given.keys
+    result: JsonObject = {"values": {key: state.values[key] for key in keys if key in state.values}}
+    if state.checkpoint_id:
+        result["checkpoint"] = {"id": state.checkpoint_id}
+    return result | {"next": list(state.next)}
+
+
+# --------------------------------------------------------------------------- over HTTP
+
+
+async def post(request: web.Request) -> web.Response:
+    """Answer one command; errors of the protocol are replies, too, for clients do not read other bodies."""
+    try:
+        command = read_command(await read_body(request))
+    except Unreadable as error:
+        return await _refused(request, error)
+    except web.HTTPRequestEntityTooLarge:
+        limit = request.client_max_size
+        return await _refused(request, Unreadable(TooLarge(f"The command is over {limit} bytes; send less.")))
+    engine = request.app[ENGINE]
+    thread, method = request.match_info["thread_id"], known_method(command.method)
+    traceparent = command.traceparent or request.headers.get("traceparent")
+    span = engine.telemetry.request_span(method, thread=thread, traceparent=traceparent)
+    request[SPAN] = span
+    with span:
+        with engine.telemetry.admit_span():
+            principal = principal_of(request)
+        span.set(tenant=principal.tenant)
+        call: Call[Any] = Call(request, engine, principal, Nothing(), span)
+        try:
+            with bind(tenant=principal.tenant):
+                result = await carry_out(call, _admitted(command, thread))
+        except HubbubError as error:
+            span.record(error)
+            return _reply(request, command, error)
+        except Exception as error:
+            span.record(error)
+            return _reply(request, command, unforeseen(error, command, request))
+    engine.telemetry.metrics.command(method, "success")
+    return web.Response(body=success(command, result), content_type="application/json")
+
+
+def _admitted(command: Command, thread: str) -> Command:
+    check_method(command.method)
+    if command.thread not in ("", thread):
+        raise InvalidInput(f"This address is for the thread {thread}; send the command to its own.")
+    if command.method not in ("run.start", "run.cancel", "state.get", "ping"):
+        raise Refused(
+            "not_supported", f"{command.method} needs a connection that stays; send it on a socket."
+        )
+    return Command(command.id, command.method, command.params, thread, command.traceparent)
+
+
+async def _refused(request: web.Request, error: Unreadable) -> web.Response:
+    principal_of(request)
+    request.app[ENGINE].telemetry.metrics.command("unknown", error.error.code)
+    return web.Response(body=failure(error.id, error.error), content_type="application/json")
+
+
+def _reply(request: web.Request, command: Command, error: HubbubError) -> web.Response:
+    metrics = request.app[ENGINE].telemetry.metrics
+    metrics.command(known_method(command.method), code_of(error))
+    body = failure(command.id, error, trace=request[SPAN].trace_id)
+    return web.Response(body=body, content_type="application/json")
+
+
+ROUTES = (web.post("/threads/{thread_id}/commands", post),)

@@ -1,0 +1,76 @@
+"""The open connections of the protocol: what they may cost, and how they are told that the hub stops."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from hub.session import Bounds
+from runtime.settings import HubLimits
+
+_SOON, _SPREAD = 250, 20
+"""Clients come back after so many milliseconds at the earliest, spread by so many for each of them."""
+_LATEST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a connection is waited for, in seconds.
+
+    Live events are skipped for a reader that is `late`, one that takes nothing for `stuck` is cut off.
+    """
+
+    late: float = 5.0
+    stuck: float = 10.0
+    heartbeat: float = 25.0
+    auth: float = 5.0
+    closing: float = 2.0
+
+
+class Connection(Protocol):
+    """One open connection."""
+
+    def drain(self, reconnect_after_ms: int) -> None:
+        """Tell the client to move."""
+
+    async def aclose(self) -> None:
+        """Send what is ready, then close."""
+
+
+class Connections:
+    """All of them, with their bounds."""
+
+    def __init__(self, limits: HubLimits, patience: Patience) -> None:
+        self.limits, self.patience = limits, patience
+        self.bounds = Bounds(
+            subscriptions=limits.subscriptions,
+            commands_per_second=limits.commands_per_second,
+            behind=limits.behind,
+            late=patience.late,
+        )
+        self._open: set[Connection] = set()
+
+    def add(self, connection: Connection) -> None:
+        """Count one in."""
+        self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Count one out."""
+        self._open.discard(connection)
+
+    def drain(self) -> None:
+        """Tell all clients to move, not all at the same moment."""
+        latest = min(_LATEST, _SOON + _SPREAD * len(self._open))
+        for connection in self._open:
+            connection.drain(random.randint(_SOON, latest + _SOON))  # noqa: S311 - spreads load, hides nothing
+
+    async def aclose(self) -> None:
+        """Close all."""
+        await asyncio.gather(*(each.aclose() for each in list(self._open)), return_exceptions=True)
+
+
+CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)

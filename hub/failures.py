@@ -1,0 +1,124 @@
+"""From an error to a status and a JSON body: the one table, and the one place where unknown errors end."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from hub.parts import REQUEST_ID, SPAN
+from runtime import errors
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
+
+STATUS: Final[Mapping[type[errors.HubbubError], int]] = {
+    errors.TooLarge: 413,
+    errors.GraphError: 500,  # the graph's author can mend it, the caller cannot
+    errors.InvalidInput: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.Overloaded: 429,
+    errors.ModelError: 502,
+    errors.StorageError: 503,
+    errors.HubbubError: 500,
+}
+
+RUN_STATUS: Final[Mapping[str, int]] = {
+    "invalid_argument": 422,
+    "too_large": 422,
+    "model_error": 502,
+    "incomplete": 502,
+}
+"""The status of a failed run by the code of its error; 500 for the others, 504 for one that took too long."""
+
+_HTTP_SENTENCES = {
+    404: "There is nothing at {method} {path}; check the address.",
+    405: "{method} is not possible at {path}; check the method.",
+    408: "The body of the request did not arrive in time; send it again.",
+    413: "The body is over {limit} KiB ([hub] limits.message); send less.",
+}
+
+
+def status_of(error: errors.HubbubError) -> int:
+    """Return the HTTP status of an error: that of the nearest class in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def failure(error: BaseException, request: web.Request) -> web.Response:
+    """Return the answer to a request that failed; never a traceback, never another's secret."""
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.HubbubError):
+        status, code, sentence = status_of(error), error.code, str(error)
+        if isinstance(error, errors.Overloaded):
+            headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+        if isinstance(error, errors.Unauthenticated):
+            headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, web.HTTPException):
+        status, code = error.status, "not_found" if error.status == web.HTTPNotFound.status_code else "http"
+        sentence = _of_http(error, request)
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            headers["Allow"] = error.headers["Allow"]
+    else:
+        status, code, sentence = 500, "internal", _unforeseen(error, request)
+    return respond(request, status, code, sentence, headers)
+
+
+def respond(
+    request: web.Request,
+    status: int,
+    code: str,
+    sentence: str,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> web.Response:
+    """Return an error in the shape that clients of this address read; `more` goes beside code and message."""
+    trace = trace_of(request)
+    if request.path.startswith("/graphs/"):
+        error = {"code": code, "message": sentence, "step": None, "run": None, **more, "trace_id": trace}
+        body: dict[str, Any] = {"error": error}
+    else:
+        body = {"detail": sentence, "code": code, **more, "trace_id": trace}
+    return web.Response(
+        body=orjson.dumps(body), status=status, headers=headers, content_type="application/json"
+    )
+
+
+def trace_of(request: web.Request) -> str:
+    """Return the id under which logs and traces know a request."""
+    span = request.get(SPAN)
+    return (span.trace_id if span else None) or request_id(request)
+
+
+def request_id(request: web.Request) -> str:
+    """Return a request's id: the client's own, if it sent a sane one, else a new one."""
+    if REQUEST_ID not in request:
+        sent = request.headers.get("X-Request-Id", "")
+        sane = sent.isascii() and sent.isprintable() and 0 < len(sent) <= 64
+        request[REQUEST_ID] = sent if sane else uuid.uuid4().hex
+    return request[REQUEST_ID]
+
+
+def _unforeseen(error: BaseException, request: web.Request) -> str:
+    id = request_id(request)
+    _log.error(
+        "request failed inside the hub",
+        request=id,
+        trace=trace_of(request),
+        method=request.method,
+        path=request.path,
+        exc_info=error,
+    )
+    return f"The request failed inside Hubbub; look for {id} in the hub's log."
+
+
+def _of_http(error: web.HTTPException, request: web.Request) -> str:
+    sentence = _HTTP_SENTENCES.get(error.status, f"{error.reason}; check the request.")
+    path = request.path if len(request.path) <= 200 else f"{request.path[:200]}…"
+    return sentence.format(method=request.method, path=path, limit=request.client_max_size // 1024)

@@ -1,0 +1,137 @@
+"""`/admin`: what the `hubbub` program asks of the hub that serves its workspace; for its owner alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from hub.auth import TENANT
+from hub.endpoint import Call, Endpoint, Nothing, reply
+from hub.parts import KEYRING
+from runtime.errors import HubbubError, InvalidInput
+from runtime.ports import ApiKey
+from runtime.search import IndexRequest
+from runtime.telemetry import get_logger
+from runtime.types import JsonObject
+
+_log = get_logger(__name__)
+
+_NAME_LENGTH = 64
+_PATHS = 10_000
+_BETWEEN = 0.05
+"""Seconds between two lines of progress of the same phase: a terminal shows no more."""
+
+
+class Indexing(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /admin/index`; the paths are absolute."""
+
+    paths: list[str]
+    collection: str = "docs"
+    tenant: str = TENANT
+    prune: bool = True
+
+
+class NewKey(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /admin/keys`."""
+
+    name: str
+    tenant: str = TENANT
+
+
+async def index(call: Call[Indexing]) -> web.StreamResponse:
+    """Index files of this machine; one line of JSON for each piece of progress, the last with the totals."""
+    given = call.given
+    if not 0 < len(given.paths) <= _PATHS or not all(path.startswith("/") for path in given.paths):
+        raise InvalidInput(f"`paths` names 1 to {_PATHS} files or folders by absolute paths; send those.")
+    for name in (given.collection, given.tenant):
+        _check_name(name)
+    request = IndexRequest(given.tenant, given.collection, given.paths, given.prune)
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(call.request)
+    try:
+        async with aclosing(_progress(call, request)) as lines:
+            async for line in lines:
+                await response.write(orjson.dumps(line) + b"\n")
+    except HubbubError as error:
+        await response.write(orjson.dumps({"error": {"code": error.code, "message": str(error)}}) + b"\n")
+    except Exception as error:
+        _log.error("indexing failed inside the hub", collection=given.collection, exc_info=error)
+        sentence = 'Indexing failed inside Hubbub; look for "indexing failed" in the hub\'s log.'
+        await response.write(orjson.dumps({"error": {"code": "internal", "message": sentence}}) + b"\n")
+    await response.write_eof()
+    return response
+
+
+async def _progress(call: Call[Indexing], request: IndexRequest) -> AsyncGenerator[JsonObject]:
+    shown, phase = 0.0, ""
+    async for progress in call.engine.search.index(request):
+        now = time.monotonic()
+        if progress.phase == phase and progress.done < progress.total and now - shown < _BETWEEN:
+            continue
+        shown, phase = now, progress.phase
+        yield asdict(progress)
+
+
+async def plugins(call: Call[Nothing]) -> web.Response:
+    """List the plugins, loaded or not."""
+    return reply([asdict(plugin) for plugin in call.engine.catalog.plugins])
+
+
+async def problems(call: Call[Nothing]) -> web.Response:
+    """List the findings of every graph file that has some."""
+    found = call.engine.library.problems()
+    return reply({name: [_finding(each) for each in findings] for name, findings in found.items()})
+
+
+async def list_keys(call: Call[Nothing]) -> web.Response:
+    """List the API keys, never their text."""
+    return reply([_key(key) for key in call.request.app[KEYRING].list()])
+
+
+async def create_key(call: Call[NewKey]) -> web.Response:
+    """Make an API key; its text is in this answer and kept nowhere."""
+    for name in (call.given.name, call.given.tenant):
+        _check_name(name)
+    key, text = await call.request.app[KEYRING].create(call.given.name, call.given.tenant)
+    return reply({**_key(key), "key": text}, status=201)
+
+
+async def revoke_key(call: Call[Nothing]) -> web.Response:
+    """Refuse an API key from now on."""
+    return reply(_key(await call.request.app[KEYRING].revoke(call.path("key_id"))))
+
+
+def _key(key: ApiKey) -> JsonObject:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "tenant": key.tenant,
+        "created_at": key.created_at,
+        "revoked": key.revoked,
+    }
+
+
+def _finding(finding: Any) -> JsonObject:
+    return asdict(finding)
+
+
+def _check_name(name: str) -> None:
+    if not (0 < len(name) <= _NAME_LENGTH and name.isprintable() and name == name.strip()):
+        raise InvalidInput(f"A name is 1 to {_NAME_LENGTH} printable characters; choose another.")
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/admin/index", "admin.index", index, Indexing, access="owner", long=True),
+    Endpoint("GET", "/admin/plugins", "admin.plugins", plugins, access="owner"),
+    Endpoint("GET", "/admin/graphs/problems", "admin.graphs", problems, access="owner"),
+    Endpoint("GET", "/admin/keys", "admin.keys", list_keys, access="owner"),
+    Endpoint("POST", "/admin/keys", "admin.keys", create_key, NewKey, access="owner"),
+    Endpoint("DELETE", "/admin/keys/{key_id}", "admin.keys", revoke_key, access="owner"),
+)

@@ -1,0 +1,214 @@
+"""A hub whose runs, threads, channels and journal are the real ones, and whose graphs are four scripts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import pytest
+
+from hub.app import Server, serve
+from runtime.errors import InvalidInput, NotFound
+from runtime.extensions.catalog import Catalog
+from runtime.journal.sqlite import SqliteJournal
+from runtime.runs.channel import Channel, Draft
+from runtime.runs.channels import Channels
+from runtime.runs.dispatch import Dispatcher
+from runtime.runs.messages import MessageWriter
+from runtime.runs.queue import RunQueue
+from runtime.runs.run import Ending
+from runtime.runs.runs import Runs
+from runtime.runs.threads import Threads, ThreadState
+from runtime.settings import AuthSettings, HubSettings, Settings
+from runtime.telemetry import Telemetry
+from runtime.types import Delta, Health, JsonObject, Run, RunStatus, Usage
+
+GRAPHS = ("echo", "fail", "late", "wait")
+
+
+@dataclass(frozen=True)
+class ScriptedVersion:
+    """What the hub asks of a graph version."""
+
+    name: str
+    version: str = "v1"
+    about: str = "A script for tests."
+    file: str = ""
+    input_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
+    output_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
+    state_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
+
+    def validate_input(self, input: JsonObject | None) -> JsonObject:
+        """Take an object whose `text` is text."""
+        if input is None or not isinstance(input.get("text"), str):
+            raise InvalidInput(f"{self.name} needs the text `text`; send it in the input.")
+        return input
+
+
+class ScriptedLibrary:
+    """The four graphs."""
+
+    def names(self) -> list[str]:
+        """Name them."""
+        return list(GRAPHS)
+
+    def get(self, name: str) -> ScriptedVersion:
+        """Return one of them."""
+        if name not in GRAPHS:
+            raise NotFound(f"There is no graph {name}; did you mean echo?")
+        return ScriptedVersion(name)
+
+    def problems(self) -> dict[str, list[Any]]:
+        """None of them has any."""
+        return {}
+
+
+class ScriptedWorker:
+    """Carries out the four graphs: `echo` says its words, `fail` fails, `late` takes too long, `wait` waits."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.states: dict[str, JsonObject] = {}
+
+    async def execute(self, run: Run, channel: Channel, catalog: Catalog) -> Ending:
+        """Play a script."""
+        text = (run.input or {})["text"]
+        channel.live(run.id, "values", {"text": text})
+        match run.graph:
+            case "fail":
+                error = {"code": "model_error", "message": "No model answered; try later.", "step": "answer"}
+                return Ending(RunStatus.ERROR, error={**error, "run": run.id})
+            case "late":
+                late = {"code": "limit_exceeded", "message": "It took too long.", "step": None, "run": run.id}
+                return Ending(RunStatus.TIMEOUT, error=late)
+            case "wait":
+                await self.release.wait()
+        about = {"run_id": run.id, "thread_id": run.thread, "langgraph_node": "answer", "model": "echo:1"}
+        message = MessageWriter(channel, run.id, f"{run.id}:answer", about)
+        for word in text.split(" "):
+            message.push(Delta(text=f"{word} "))
+            await asyncio.sleep(0)
+        message.finish(Usage(input_tokens=1, output_tokens=2))
+        channel.durable(run.id, [Draft("custom", {"name": "noticed", "payload": {"words": 1}})])
+        channel.durable(run.id, [Draft("updates", {"node": "answer", "values": {"answer": text}})])
+        values = self.states[run.thread] = {"text": text, "answer": text}
+        channel.live(run.id, "values", values)
+        return Ending(RunStatus.SUCCESS, output={"answer": text})
+
+    async def read(self, run: Run) -> ThreadState:
+        """Return the newest state of a thread."""
+        return ThreadState(self.states.get(run.thread, {}), checkpoint_id="c1", created_at="2025-01-01T00:00:00Z")
+
+
+@dataclass
+class ScriptedEngine:
+    """What the hub asks of an engine."""
+
+    settings: Settings
+    journal: SqliteJournal
+    threads: Threads
+    runs: Runs
+    worker: ScriptedWorker
+    telemetry: Telemetry
+    library: ScriptedLibrary = field(default_factory=ScriptedLibrary)
+    catalog: Catalog = field(default_factory=Catalog)
+    gateway: Any = field(default_factory=lambda: SimpleNamespace(aliases=dict))
+    search: Any = field(default_factory=lambda: SimpleNamespace(mode="keyword"))
+    boot_token: str = "boot-token"
+    draining: bool = False
+
+    async def health(self) -> dict[str, Health]:
+        """Return the journal's."""
+        return {"journal": await self.journal.check()}
+
+    async def aclose(self, drain: float = 0.0) -> None:
+        """Stop runs and journal."""
+        self.draining = True
+        await self.runs.stop(drain)
+        await self.journal.aclose()
+
+
+async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
+    """Open one in a folder."""
+    journal = SqliteJournal(folder / "hubbub.db", durability="normal")
+    await journal.open()
+    worker, telemetry, library = ScriptedWorker(), Telemetry(settings.telemetry), ScriptedLibrary()
+    queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
+    channels = Channels(journal, queue.busy)
+    dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
+    runs = Runs(journal, channels, queue, dispatcher, library)  # type: ignore[arg-type]
+    threads = Threads(journal, channels, queue.busy, worker)
+    return ScriptedEngine(settings, journal, threads, runs, worker, telemetry)
+
+
+@dataclass
+class Hub:
+    """A running hub and a client of it."""
+
+    engine: Any
+    server: Server
+    client: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return self.server.url
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """The headers of the user who serves it."""
+        return {"Authorization": f"Bearer {self.engine.boot_token}"}
+
+    async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        """Send a request; returns the status and the JSON of the answer (None when it is empty)."""
+        if body is not None:
+            options["json"] = body
+        async with self.client.request(method, path, **options) as answer:
+            raw = await answer.read()
+            return answer.status, await answer.json(content_type=None) if raw else None
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The settings of the hub; a test module may have its own."""
+    return Settings(workspace=tmp_path, hub=HubSettings(port=0, drain=1.0))
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, settings: Settings) -> AsyncIterator[Hub]:
+    """A running hub, open to everyone on this machine."""
+    async with running(tmp_path, settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path, settings: Settings) -> AsyncIterator[Hub]:
+    """A running hub that asks for keys."""
+    async with running(tmp_path, settings.model_copy(update={"auth": AuthSettings(mode="keys")})) as found:
+        yield found
+
+
+class running:  # noqa: N801 - reads as a verb
+    """Serve a scripted engine until the block ends."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder, self._settings = folder, settings
+
+    async def __aenter__(self) -> Hub:
+        engine = await scripted_engine(self._folder, self._settings)
+        try:
+            server = await serve(engine)  # type: ignore[arg-type]
+        except BaseException:
+            await engine.aclose()
+            raise
+        self._hub = Hub(engine, server, aiohttp.ClientSession(server.url))
+        return self._hub
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._hub.client.close()
+        await self._hub.server.stop()
