@@ -20,12 +20,12 @@ from hub import commands, health, sse
 from hub import socket as websockets
 from hub.auth import Attempts, Keyring
 from hub.background import Background
+from hub.connections import CONNECTIONS, Connections, Patience
 from hub.endpoint import Endpoint
 from hub.guard import add_headers, guard
 from hub.origins import Origins, is_loopback
 from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
 from hub.routes import admin, assistants, graphs, runs, session, threads
-from hub.connections import CONNECTIONS, Patience, Connections
 from runtime.errors import CannotStart
 from runtime.telemetry import get_logger
 

@@ -46,13 +46,18 @@ class Connections:
 
     def __init__(self, limits: HubLimits, patience: Patience) -> None:
         self.limits, self.patience = limits, patience
-        self.bounds = Bounds(
+        self._open: set[Connection] = set()
+
+    @property
+    def bounds(self) -> Bounds:
+        """What a new connection may cost."""
+        limits = self.limits
+        return Bounds(
             subscriptions=limits.subscriptions,
             commands_per_second=limits.commands_per_second,
             behind=limits.behind,
-            late=patience.late,
+            late=self.patience.late,
         )
-        self._open: set[Connection] = set()
 
     def add(self, connection: Connection) -> None:
         """Count one in."""

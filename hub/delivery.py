@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from hub.delivery_spans import DeliverySpans
 from hub.feed import Feed
-from hub.merging import Merger
-from hub.protocol import Command
+from hub.protocol import Command, read_subscribe
 from hub.session import Frame, Position, Session
 from hub.subscriptions import Subscription
 from runtime.errors import HubbubError
@@ -79,9 +78,10 @@ class Delivery:
 
     async def subscribe(self, command: Command) -> None:
         """Carry out `subscription.subscribe`; NotFound, InvalidInput, Overloaded, StorageError."""
+        given = read_subscribe(command.params)
         channel = await self.engine.threads.channel(self.tenant, command.thread)
         position = Position(channel.epoch, channel.last_seq, channel.newest_run_start)
-        subscription, found = self.session.subscribe(command, position)
+        subscription, found = self.session.subscribe(command, given, position)
         try:
             replay = await self._replay(channel, subscription, position.last_seq)
             recovered = found and not (replay.gap and not subscription.durable_only)
@@ -136,19 +136,20 @@ class Delivery:
 
     async def _replay(self, channel: Channel, subscription: Subscription, last: int) -> _Replay:
         """Look at what a subscription will be sent of the past."""
-        found, after, merger = _Replay(), subscription.start, Merger()
-        while after < last:
-            batch = await channel.read(after, _PAGE)
-            found.gap |= batch.gap is not None
+        found, trial = _Replay(), Feed(channel.thread, many=False)
+        trial.add(subscription, last)
+        while True:
+            batch = await channel.read(trial.after, _PAGE)
             past = [event for event in batch.events if event.seq <= last]
+            found.gap |= trial.clip(batch.gap) is not None
             for event in past:
-                found.count += sum(subscription.matches(each) for each in merger.push(event))
+                found.count += sum(1 for _ in trial.take(event))
                 found.newest = event.timestamp
-            after = max(after, *(event.seq for event in past[-1:]), *(batch.gap or ()))
-            if not past and batch.gap is None:
-                break
-        found.count += sum(subscription.matches(each) for each in merger.flush())
-        return found
+            if batch.gap:
+                trial.pass_by(batch.gap[1])
+            elif len(past) < _PAGE:
+                found.count += sum(1 for _ in trial.release())
+                return found
 
     async def _state(self, thread: str) -> JsonObject | None:
         try:

@@ -83,7 +83,7 @@ class Feed:
             self._go_to(subscription.start, resumed=subscription.resumed)
         elif subscription.start < sent:
             for each in self.subscriptions:
-                pass
+                each.through = max(each.through, sent)
             self._go_to(subscription.start, resumed=subscription.resumed)
         self.subscriptions.append(subscription)
         self.durable_only = self.durable_only and subscription.durable_only

@@ -14,6 +14,7 @@ from hub.protocol import (
     Command,
     Refused,
     Since,
+    Subscribe,
     Unreadable,
     Unsubscribe,
     check_method,
@@ -24,7 +25,6 @@ from hub.protocol import (
     notice,
     params_as,
     read_command,
-    read_subscribe,
     success,
     too_large,
 )
@@ -184,12 +184,11 @@ class Session:
 
     # ----------------------------------------------------------------- subscriptions
 
-    def subscribe(self, command: Command, position: Position) -> tuple[Subscription, bool]:
+    def subscribe(self, command: Command, given: Subscribe, position: Position) -> tuple[Subscription, bool]:
         """Return the subscription a command asks for, and whether it begins where the client wants.
 
         It counts from now on; `subscribed` begins it.
         """
-        given = read_subscribe(command.params)
         if len(self._subscriptions) >= self._bounds.subscriptions:
             raise Overloaded(
                 f"A socket has at most {self._bounds.subscriptions} subscriptions ([hub.limits] "

@@ -153,9 +153,7 @@ class Socket:
             for task in self._tasks:
                 task.cancel()
             if self._closing:
-                await asyncio.wait([self._closing], timeout=self._patience.closing + 1)
-            if (left := self._request.transport) and left.get_write_buffer_size():
-                left.abort()  # what a client does not take must not be kept for it
+                await asyncio.wait([self._closing])
 
     # ----------------------------------------------------------------- in
 
@@ -324,14 +322,18 @@ class Socket:
             self._closing = asyncio.create_task(self._close(code, reason), name="close socket")
 
     async def _close(self, code: Close, reason: str) -> None:
-        if code is not Close.SLOW:
-            try:
-                async with asyncio.timeout(self._patience.closing):
+        try:
+            async with asyncio.timeout(self._patience.closing):
+                if code is not Close.SLOW:
                     await self._delivery.written()
-            except TimeoutError:
-                pass
-        self._delivery.close()
-        await self._response.close(code=code, message=reason.encode(), drain=False)
+                self._delivery.close()
+                await self._response.close(code=code, message=reason.encode(), drain=False)
+        except TimeoutError:
+            pass
+        finally:
+            self._delivery.close()
+            if (transport := self._request.transport) and transport.get_write_buffer_size():
+                transport.abort()  # what a client does not take must not be kept for it
 
 
 ROUTES = (

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from hub.auth import Principal, principal_of
 from hub.body import decode_object
+from hub.connections import CONNECTIONS
 from hub.delivery import Delivery
 from hub.delivery_spans import DeliverySpans
 from hub.endpoint import read_body
@@ -18,7 +19,6 @@ from hub.protocol import Command
 from hub.routes.run_stream import HEADERS
 from hub.routes.run_view import HEARTBEAT
 from hub.session import Frame, Session
-from hub.connections import CONNECTIONS
 from runtime.errors import HubbubError, Overloaded
 from runtime.telemetry import bind
 from runtime.types import JsonObject

@@ -32,7 +32,7 @@ class Subscription:
     def of(cls, id: str, thread: str, given: Subscribe, start: int) -> Subscription:
         """Make one that begins after `start`."""
         # Without namespaces the depth counts from the root.
-        namespaces = ((),) if given.namespaces is None else tuple(map(tuple, given.namespaces))
+        namespaces = tuple(map(tuple, given.namespaces)) if given.namespaces else ((),)
         resumed = given.since is not None
         return cls(
             *(id, thread, frozenset(given.channels), namespaces, given.depth, start, start), resumed=resumed

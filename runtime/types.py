@@ -22,7 +22,7 @@ class StatePathMark:
 
 
 StatePath: TypeAlias = Annotated[Any, StatePathMark()]
-"""A field of `Params` or `Args` that is written as a bare name (`from = "passages"`) and arrives as its value."""
+"""A field of `Params` or `Args`, written as a bare name (`from = "passages"`), that arrives as its value."""
 
 # --------------------------------------------------------------------------- models
 

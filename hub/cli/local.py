@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
-
 from hub.auth import TENANT, Keyring
+from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.journal.sqlite import SqliteJournal
 from runtime.search import IndexRequest, Search
 from runtime.settings import Settings

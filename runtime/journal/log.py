@@ -47,7 +47,7 @@ class Log:
     def __init__(
         self, path: Path, durability: str, committed: Callable[[float, int], None] = lambda *_: None
     ) -> None:
-        """`committed` is told of each batch: seconds since its first request was handed over, and its size."""
+        """`committed` is told of each batch: seconds since its first request was handed over, its size."""
         self._path, self._durability, self._committed = path, durability, committed
         self._boot = uuid.uuid4().hex
         self._numbers = itertools.count(1)

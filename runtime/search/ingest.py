@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class Ingest:
         self._report(IndexProgress("reading", done, self._total, item.shown))
         try:
             if known and known.sha256 and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns):
-                self.reading.skipped += 1
+                self._skip(known)
             else:
                 self._read_changed(item, check(item.path, seen), known)
         except NotReadable as error:
@@ -120,15 +121,17 @@ class Ingest:
     def _read_changed(self, item: _Found, seen: Fingerprint, known: Known | None) -> None:
         if known and known.sha256 == seen.sha256:
             self._store.touch(known.id, seen)
-            self.reading.skipped += 1
+            self._skip(known)
             return
-        complaints = 0
+        complaints: list[tuple[str, str]] = []
+        unlisted = 0
 
         def complain(line: int, sentence: str) -> None:
-            nonlocal complaints
-            complaints += 1
-            if complaints <= MAX_COMPLAINTS:
-                self.reading.failed.append((f"{item.shown}:{line}", sentence))
+            nonlocal unlisted
+            if len(complaints) < MAX_COMPLAINTS:
+                complaints.append((f"{item.shown}:{line}", sentence))
+            else:
+                unlisted += 1
 
         def advance(bytes_read: int) -> None:
             self._done += bytes_read
@@ -139,13 +142,18 @@ class Ingest:
         while batch := list(islice(pieces, BATCH)):
             self.reading.passages += self._store.add(document, generation, item.shown, batch)
             self._stop()
-        self._store.finish(document, generation, seen)
-        self.reading.documents += 1
-        if complaints > MAX_COMPLAINTS:
-            more = complaints - MAX_COMPLAINTS
-            self.reading.failed.append(
-                (item.shown, f"{more} further lines were skipped; mend those listed first.")
+        if unlisted:
+            complaints.append(
+                (item.shown, f"{unlisted} further lines were skipped; mend those listed first.")
             )
+        self._store.finish(document, generation, seen, complaints)
+        self.reading.documents += 1
+        self.reading.failed += complaints
+
+    def _skip(self, known: Known) -> None:
+        """Pass over an unchanged file; what could not be read of it is listed all the same."""
+        self.reading.skipped += 1
+        self.reading.failed += [(place, sentence) for place, sentence in json.loads(known.complaints)]
 
     def _prune(
         self, roots: Sequence[Path], known: dict[str, Known], found: set[str], blind: Sequence[str]

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 """Changes when the tables do; a file of another format is built anew from the documents."""
 
 TABLES = """
@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS documents (
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
     generation INTEGER NOT NULL,         -- of the latest reading; passages of an earlier one are gone
+    complaints TEXT NOT NULL DEFAULT '[]',  -- JSON: [place, sentence] of each line that was skipped
     UNIQUE (collection, path)
 );
 CREATE TABLE IF NOT EXISTS passages (

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -21,6 +21,10 @@ MAX_VALUE = 256
 """Metadata beyond these bounds is kept and shown, but cannot be filtered by."""
 
 
+Complaints: TypeAlias = Sequence[tuple[str, str]]
+"""(Place, sentence) of what could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A document as it was indexed."""
@@ -30,6 +34,8 @@ class Known:
     sha256: str
     size: int
     mtime_ns: int
+    complaints: str = "[]"
+    """What could not be read of it, as JSON: [place, sentence] pairs."""
 
 
 class Store:
@@ -63,7 +69,8 @@ class Store:
     def documents(self) -> dict[str, Known]:
         """Return what is indexed, by path."""
         rows = self.connection.execute(
-            "SELECT id, path, sha256, size, mtime_ns FROM documents WHERE collection = ?", (self.id,)
+            "SELECT id, path, sha256, size, mtime_ns, complaints FROM documents WHERE collection = ?",
+            (self.id,),
         )
         return {row[1]: Known(*row) for row in rows}
 
@@ -91,13 +98,13 @@ class Store:
         with self.transaction():
             return sum([self._add(document, generation, path, piece) for piece in pieces])
 
-    def finish(self, document: int, generation: int, seen: Fingerprint) -> None:
+    def finish(self, document: int, generation: int, seen: Fingerprint, complaints: Complaints) -> None:
         """The document was read to its end: passages that it no longer has leave."""
         with self.transaction():
             self._drop("document = ? AND generation < ?", (document, generation))
             self.connection.execute(
-                "UPDATE documents SET sha256 = ?, size = ?, mtime_ns = ? WHERE id = ?",
-                (seen.sha256, seen.size, seen.mtime_ns, document),
+                "UPDATE documents SET sha256 = ?, size = ?, mtime_ns = ?, complaints = ? WHERE id = ?",
+                (seen.sha256, seen.size, seen.mtime_ns, orjson.dumps(complaints).decode(), document),
             )
 
     def remove(self, document: int) -> None:

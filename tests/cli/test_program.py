@@ -54,7 +54,8 @@ def test_a_setting_given_for_one_start_is_checked_like_the_others(hubbub: Run, w
 
 
 def test_a_reader_that_leaves_early_is_no_error(workspace: Path) -> None:
-    command = f"{sys.executable} -m hub.cli --workspace {workspace} plugin list --json | true; exit ${{PIPESTATUS[0]}}"
+    program = f"{sys.executable} -m hub.cli --workspace {workspace}"
+    command = f"{program} plugin list --json | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
 

@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location("scripted_hub", Path(__file__).parents[1] / "hub" / "conftest.py")
-assert _spec and _spec.loader
+_spec = importlib.util.spec_from_file_location(
+    "scripted_hub", Path(__file__).parents[1] / "hub" / "conftest.py"
+)
+assert _spec
+assert _spec.loader
 scripted = importlib.util.module_from_spec(_spec)
 sys.modules["scripted_hub"] = scripted
 _spec.loader.exec_module(scripted)

@@ -41,7 +41,9 @@ async def test_a_run_streams_its_message_in_pieces(hub: Any, transport: Transpor
     assert len(texts[0]) > 1
 
 
-async def test_values_come_one_after_the_other_and_the_last_is_the_state(hub: Any, transport: Transport) -> None:
+async def test_values_come_one_after_the_other_and_the_last_is_the_state(
+    hub: Any, transport: Transport
+) -> None:
     """`values` ends with the run, and its last state is what the run left."""
     client = get_client(url=hub.url)
     async with client.threads.stream(assistant_id="echo", transport=transport) as thread:
@@ -104,8 +106,10 @@ async def test_a_second_run_on_the_thread_streams_only_itself(hub: Any, transpor
             assert ["".join(pieces) for pieces in texts] == [f"{words} "]
 
 
-async def test_a_broken_connection_is_taken_up_where_it_broke(hub: Any, line: Any, transport: Transport) -> None:
-    """When connections break in the middle of a message the SDK comes back and gets the rest, nothing twice."""
+async def test_a_broken_connection_is_taken_up_where_it_broke(
+    hub: Any, line: Any, transport: Transport
+) -> None:
+    """When connections break inside a message the SDK comes back and gets the rest, nothing twice."""
     client = get_client(url=line.url)
     async with client.threads.stream("t1", assistant_id="wait", transport=transport) as thread:
         started = await thread.run.start(input={"text": "the end"})
@@ -120,4 +124,7 @@ async def test_a_broken_connection_is_taken_up_where_it_broke(hub: Any, line: An
         message.finish()
         hub.engine.worker.release.set()
         texts = await asyncio.wait_for(reading, 10)
-    assert ["".join(pieces) for pieces in texts] == ["".join(f"{number} " for number in range(90)), "the end "]
+    assert ["".join(pieces) for pieces in texts] == [
+        "".join(f"{number} " for number in range(90)),
+        "the end ",
+    ]

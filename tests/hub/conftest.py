@@ -69,7 +69,7 @@ class ScriptedLibrary:
 
 
 class ScriptedWorker:
-    """Carries out the four graphs: `echo` says its words, `fail` fails, `late` takes too long, `wait` waits."""
+    """Carries out the graphs: `echo` says its words, `fail` fails, `late` takes too long, `wait` waits."""
 
     def __init__(self) -> None:
         self.release = asyncio.Event()
@@ -102,7 +102,9 @@ class ScriptedWorker:
 
     async def read(self, run: Run) -> ThreadState:
         """Return the newest state of a thread."""
-        return ThreadState(self.states.get(run.thread, {}), checkpoint_id="c1", created_at="2025-01-01T00:00:00Z")
+        return ThreadState(
+            self.states.get(run.thread, {}), checkpoint_id="c1", created_at="2025-01-01T00:00:00Z"
+        )
 
 
 @dataclass

@@ -38,7 +38,9 @@ async def test_a_stateless_run_returns_the_final_state(sdk: LangGraphClient) -> 
 async def test_a_run_on_a_thread_returns_the_final_state_also_when_joined_later(sdk: LangGraphClient) -> None:
     thread = await sdk.threads.create()
     seen: list[Any] = []
-    values = await sdk.runs.wait(thread["thread_id"], "echo", input={"text": "hi"}, on_run_created=seen.append)
+    values = await sdk.runs.wait(
+        thread["thread_id"], "echo", input={"text": "hi"}, on_run_created=seen.append
+    )
     assert values == {"text": "hi", "answer": "hi"}
     [run] = await sdk.runs.list(thread["thread_id"])
     assert run["status"] == "success"
@@ -173,11 +175,15 @@ async def test_the_mode_events_tells_chains_and_models(sdk: LangGraphClient) -> 
     told = [data["event"] for name, data in found if name == "events"]
     assert told[0] == "on_chain_start"
     assert told[-1] == "on_chain_end"
-    assert {"on_chat_model_start", "on_chat_model_stream", "on_chat_model_end", "on_custom_event"} <= set(told)
+    assert {"on_chat_model_start", "on_chat_model_stream", "on_chat_model_end", "on_custom_event"} <= set(
+        told
+    )
 
 
 async def test_the_second_version_of_the_sdk_streams_too(sdk: LangGraphClient) -> None:
-    stream = sdk.runs.stream(None, "echo", input={"text": "one"}, stream_mode=["values", "updates"], version="v2")
+    stream = sdk.runs.stream(
+        None, "echo", input={"text": "one"}, stream_mode=["values", "updates"], version="v2"
+    )
     found = [part async for part in stream]
     assert [part["type"] for part in found] == ["metadata", "values", "updates", "values"]
 
@@ -211,7 +217,9 @@ async def test_a_stream_resumed_at_any_id_goes_on_behind_it(hub: Any) -> None:
             assert (await answer.text()).split("\n\n")[:-1] == whole[seen:]
 
 
-async def test_a_finished_run_is_replayed_from_the_log_with_its_whole_text(hub: Any, sdk: LangGraphClient) -> None:
+async def test_a_finished_run_is_replayed_from_the_log_with_its_whole_text(
+    hub: Any, sdk: LangGraphClient
+) -> None:
     run = await sdk.runs.create(None, "echo", input={"text": "one two"})
     await sdk.runs.join(run["thread_id"], run["run_id"])
     hub.engine.threads._channels.drop(run["thread_id"])  # the buffer is gone, as after a restart
@@ -247,7 +255,9 @@ async def test_a_last_event_id_of_another_run_is_refused(hub: Any, sdk: LangGrap
 async def test_several_viewers_of_one_run_see_the_same(hub: Any, sdk: LangGraphClient) -> None:
     run = await sdk.runs.create(None, "wait", input={"text": "a b c"})
     viewers = [
-        asyncio.create_task(parts(sdk.runs.join_stream(run["thread_id"], run["run_id"], stream_mode="values")))
+        asyncio.create_task(
+            parts(sdk.runs.join_stream(run["thread_id"], run["run_id"], stream_mode="values"))
+        )
         for _ in range(5)
     ]
     await asyncio.sleep(0.05)
@@ -257,7 +267,9 @@ async def test_several_viewers_of_one_run_see_the_same(hub: Any, sdk: LangGraphC
     assert all(other == first for other in others)
 
 
-async def test_a_viewer_that_was_not_there_from_the_start_sees_all_of_it(hub: Any, sdk: LangGraphClient) -> None:
+async def test_a_viewer_that_was_not_there_from_the_start_sees_all_of_it(
+    hub: Any, sdk: LangGraphClient
+) -> None:
     run = await sdk.runs.create(None, "echo", input={"text": "one two"})
     await sdk.runs.join(run["thread_id"], run["run_id"])
     found = await parts(sdk.runs.join_stream(run["thread_id"], run["run_id"], stream_mode="messages-tuple"))
@@ -286,9 +298,11 @@ async def test_a_client_that_leaves_stops_the_run_if_it_asked_for_that(
 
 async def left_behind(hub: Any, body: Any, way: str = "stream") -> Any:
     """Start a run and go away as soon as it is known."""
-    async with httpx.AsyncClient(base_url=hub.url) as client:
-        async with client.stream("POST", f"/runs/{way}", json=body) as answer:
-            _, _, thread, _, run = answer.headers["Content-Location"].split("/")
+    async with (
+        httpx.AsyncClient(base_url=hub.url) as client,
+        client.stream("POST", f"/runs/{way}", json=body) as answer,
+    ):
+        _, _, thread, _, run = answer.headers["Content-Location"].split("/")
     return {"thread_id": thread, "run_id": run}
 
 
@@ -323,7 +337,9 @@ async def test_a_run_is_not_found_on_another_thread(sdk: LangGraphClient) -> Non
         await sdk.runs.get(other, run["run_id"])
 
 
-async def test_a_stream_ends_without_an_end_when_the_hub_stops_so_that_the_client_comes_back(hub: Any) -> None:
+async def test_a_stream_ends_without_an_end_when_the_hub_stops_so_that_the_client_comes_back(
+    hub: Any,
+) -> None:
     body = {"assistant_id": "wait", "input": {"text": "a"}}
     async with hub.client.post("/runs/stream", json=body) as answer:
         await answer.content.readuntil(b"\n\n")

@@ -15,9 +15,10 @@ async def test_a_thread_is_created_found_changed_and_deleted(hub: Any) -> None:
         "who": "ann",
         "mood": "good",
     }
-    assert [found["thread_id"] for found in (await hub.ask("POST", "/threads/search", {"metadata": {"mood": "good"}}))[1]] == [
-        made["thread_id"]
-    ]
+    assert [
+        found["thread_id"]
+        for found in (await hub.ask("POST", "/threads/search", {"metadata": {"mood": "good"}}))[1]
+    ] == [made["thread_id"]]
     assert (await hub.ask("POST", "/threads/count", {"metadata": {"mood": "bad"}}))[1] == 0
     assert (await hub.ask("DELETE", where))[0] == 204
     status, answer = await hub.ask("GET", where)
@@ -33,7 +34,11 @@ async def test_an_id_that_is_taken_is_a_conflict_unless_told_to_do_nothing(hub: 
 
 
 async def test_the_state_is_that_of_the_last_run(hub: Any) -> None:
-    await hub.ask("POST", "/threads/t/runs/wait", {"assistant_id": "echo", "input": {"text": "hi"}, "if_not_exists": "create"})
+    await hub.ask(
+        "POST",
+        "/threads/t/runs/wait",
+        {"assistant_id": "echo", "input": {"text": "hi"}, "if_not_exists": "create"},
+    )
     status, state = await hub.ask("GET", "/threads/t/state?subgraphs=false")
     assert status == 200
     assert state["values"] == {"text": "hi", "answer": "hi"}
@@ -54,10 +59,12 @@ async def test_a_checkpoint_that_cannot_be_read_is_refused(hub: Any) -> None:
 
 
 async def test_searching_by_status_finds_the_busy_thread(hub: Any) -> None:
-    await hub.ask("POST", "/threads/t/runs", {"assistant_id": "wait", "input": {"text": "a"}, "if_not_exists": "create"})
-    assert (await hub.ask("POST", "/threads/search", {"status": "busy", "select": ["thread_id", "status"]}))[1] == [
-        {"thread_id": "t", "status": "busy"}
-    ]
+    await hub.ask(
+        "POST", "/threads/t/runs", {"assistant_id": "wait", "input": {"text": "a"}, "if_not_exists": "create"}
+    )
+    assert (await hub.ask("POST", "/threads/search", {"status": "busy", "select": ["thread_id", "status"]}))[
+        1
+    ] == [{"thread_id": "t", "status": "busy"}]
     hub.engine.worker.release.set()
 
 

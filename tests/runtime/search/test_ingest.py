@@ -12,7 +12,7 @@ from runtime.search.data import IndexProgress
 from runtime.search.filters import read_filter
 from runtime.search.ingest import Ingest, Reading
 from runtime.search.keyword import search_keywords
-from runtime.search.schema import open_writer
+from runtime.search.schema import FORMAT, open_writer
 from runtime.search.store import Store
 
 Index = Callable[..., Reading]
@@ -135,6 +135,17 @@ def test_what_cannot_be_read_is_listed_and_the_rest_goes_on(store: Store, docs: 
     assert texts(store) == ["Good.", "Wide owls.", "ok"]
 
 
+def test_bad_lines_of_an_unchanged_file_are_listed_every_time(docs: Path, index: Index) -> None:
+    (docs / "bad.jsonl").write_text('{"text": "ok"}\n{oops\n' + "{oops\n" * 30)
+    first = index()
+    assert [path for path, _ in first.failed][:2] == ["docs/bad.jsonl:2", "docs/bad.jsonl:3"]
+    assert first.failed[-1] == ("docs/bad.jsonl", "11 further lines were skipped; mend those listed first.")
+    again = index()
+    assert (again.skipped, again.failed) == (1, first.failed)
+    (docs / "bad.jsonl").write_text('{"text": "ok"}\n')
+    assert index().failed == []
+
+
 def test_a_file_that_became_binary_leaves(store: Store, docs: Path, index: Index) -> None:
     (docs / "a.txt").write_text("Owls.")
     index()
@@ -195,4 +206,4 @@ def test_tables_of_another_format_are_made_anew(tmp_path: Path) -> None:
     old = sqlite3.connect(path)
     old.execute("PRAGMA user_version = 99")
     old.close()
-    assert open_writer(path).execute("PRAGMA user_version").fetchone() == (1,)
+    assert open_writer(path).execute("PRAGMA user_version").fetchone() == (FORMAT,)
