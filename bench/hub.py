@@ -81,13 +81,17 @@ async def first_token_of_sdk(hub: Hub, runs: int) -> list[float]:
         async with client.threads.stream(assistant_id="ask", transport="websocket") as thread:
             started = time.perf_counter()
             await thread.run.start(input={"question": "hi"})
-            async for message in thread.messages:
-                async for text in message.text:
-                    if text:
-                        seconds.append(time.perf_counter() - started)
-                        break
-                break
+            first = [asyncio.create_task(_first_text(message)) async for message in thread.messages]
+            seconds.append(await first[0] - started)
     return seconds
+
+
+async def _first_text(message: Any) -> float:
+    """Return when the first text came.  The SDK feeds a message only while `messages` is iterated."""
+    async for text in message.text:
+        if text:
+            return time.perf_counter()
+    raise RuntimeError("the message had no text")
 
 
 async def first_token_of_socket(hub: Hub, runs: int) -> list[float]:
@@ -137,15 +141,18 @@ async def tokens_per_second(hub: Hub, runs: int, tokens: int) -> float:
     async def one() -> int:
         async with client.threads.stream(assistant_id="long", transport="websocket") as thread:
             await thread.run.start(input={"question": "hi"})
-            text = ""
-            async for message in thread.messages:
-                text += await message.text
-            return len(text.split())
+            texts = [asyncio.create_task(_whole(message)) async for message in thread.messages]
+            return len("".join(await asyncio.gather(*texts)).split())
 
     started = time.perf_counter()
     counted = await asyncio.gather(*(one() for _ in range(runs)))
     assert set(counted) == {tokens}, counted
     return sum(counted) / (time.perf_counter() - started)
+
+
+async def _whole(message: Any) -> str:
+    text: str = await message.text
+    return text
 
 
 async def idle_socket(hub: Hub, sockets: int) -> float:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import ipaddress
 import logging
-import os
-import signal
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -49,8 +46,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 _LEAVE = 2.0
 """Seconds that requests have to end after the engine has stopped."""
 
-_INTERRUPTED = 130
-
 
 def build_app(engine: Engine, patience: Patience | None = None) -> web.Application:
     """Return the application of an open engine; its keys are read when it starts."""
@@ -84,22 +79,6 @@ class Server:
     port: int
     engine: Engine
     runner: web.AppRunner
-
-    async def until_signal(self) -> None:
-        """Wait for SIGTERM or SIGINT; another one after that ends the process at once.
-
-        Ending at once is safe: what clients were told is on disk, and the next start goes on from there.
-        """
-        loop, asked = asyncio.get_running_loop(), asyncio.Event()
-
-        def ask() -> None:
-            if asked.is_set():
-                os._exit(_INTERRUPTED)
-            asked.set()
-
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, ask)
-        await asked.wait()
 
     async def stop(self) -> None:
         """Accept nothing more, tell sockets to move, give runs `[hub] drain` seconds, close the engine."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 
+_INTERRUPTED = 130
+"""The exit code of a process that a second signal ended."""
+
+
 @click.command("serve")
 @click.option("--host", help="Listen here; anything but loopback needs [auth] mode other than open.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
@@ -41,6 +45,7 @@ def command(
 async def _serve(settings: Settings) -> None:
     from runtime.lock import acquire
 
+    told_to_stop = _signalled()
     # The lock comes first: it costs nothing, and nothing may be opened without it.
     lock = acquire(settings.var)
     try:
@@ -48,11 +53,28 @@ async def _serve(settings: Settings) -> None:
         lock.publish(server.url, server.engine.boot_token)
         _greet(server)
         try:
-            await server.until_signal()
+            await told_to_stop.wait()
         finally:
             await server.stop()
     finally:
         lock.release()
+
+
+def _signalled() -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set; another one after that ends the process at once.
+
+    Ending at once is safe: what clients were told is on disk, and the next start goes on from there.
+    """
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+    def ask() -> None:
+        if asked.is_set():
+            os._exit(_INTERRUPTED)
+        asked.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, ask)
+    return asked
 
 
 async def _open(settings: Settings) -> Server:

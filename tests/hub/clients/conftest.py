@@ -1,27 +1,13 @@
-"""The hub of `tests/hub/conftest.py` for official clients, and a line to it that can be cut."""
+"""A line to the hub that can be cut."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
-_spec = importlib.util.spec_from_file_location(
-    "scripted_hub", Path(__file__).parents[1] / "hub" / "conftest.py"
-)
-assert _spec
-assert _spec.loader
-scripted = importlib.util.module_from_spec(_spec)
-sys.modules["scripted_hub"] = scripted
-_spec.loader.exec_module(scripted)
-
-hub, settings = scripted.hub, scripted.settings
 
 
 class Line:
