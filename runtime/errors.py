@@ -9,7 +9,10 @@
     ├ InvalidInput                  the caller sent something that can never work
     │  ├ GraphError                 a graph file that does not pass its check
     │  └ TooLarge                   over a documented bound
-    ├ NotFound                      no such thread, run, graph, collection …
+    ├ NotFound                      no such thread, graph, collection …
+    │  ├ NoSuchRun                  no such run
+    │  ├ NoSuchCheckpoint           no such checkpoint of this thread
+    │  └ NoSuchInterrupt            no run of this thread has asked this
     ├ Conflict                      a run is active, a key was used with another body
     ├ Unauthenticated               no key, or one we do not know
     ├ Forbidden                     a known key that may not do this
@@ -89,6 +92,24 @@ class NotFound(HubbubError):
     """What was named does not exist (or belongs to another tenant, which looks the same)."""
 
     code = "not_found"
+
+
+class NoSuchRun(NotFound):
+    """No such run."""
+
+    code = "no_such_run"
+
+
+class NoSuchCheckpoint(NotFound):
+    """The thread has no such checkpoint."""
+
+    code = "no_such_checkpoint"
+
+
+class NoSuchInterrupt(NotFound):
+    """No run of the thread has asked the question that was answered."""
+
+    code = "no_such_interrupt"
 
 
 class Conflict(HubbubError):

@@ -13,11 +13,13 @@ from runtime.types import (
     Health,
     Hit,
     Hits,
+    Interrupt,
     Item,
     JsonObject,
     Passage,
     Reply,
     Run,
+    RunOptions,
     RunStatus,
     Score,
     Thread,
@@ -252,6 +254,7 @@ class RunChange:
     attempt: int | None = None
     error: JsonObject | None = None
     output: JsonObject | None = None
+    waiting: tuple[Interrupt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +274,8 @@ class Journal(Protocol):
 
     Writes are ordered: what was handed over first is committed first.  Methods that return a future
     hand over at once and without suspending; the future is done when the write is on disk and gives
-    "" or the word of a refusal ("conflict", "fenced", "gone"); StorageError when it cannot be written.
+    "" or the word of a refusal ("conflict", "fenced", "answered", "gone"); StorageError when it cannot
+    be written.
     """
 
     async def create_thread(self, thread: Thread) -> Thread:
@@ -292,11 +296,20 @@ class Journal(Protocol):
     def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
         """Promise that no seq above `reserved` is shown before a later promise."""
 
-    async def accept(self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool) -> None:
+    async def accept(
+        self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool, answers: str | None = None
+    ) -> None:
         """Store a run, its first events and its thread's reservation in one commit.
 
-        `new` creates the thread in the same commit.  Conflict when the idempotency key, the run or
-        the thread is there already.
+        `new` creates the thread in the same commit.  `answers` is the interrupted run that this one
+        goes on from; no other question of the thread waits any longer.  Conflict when the idempotency
+        key, the run or the thread is there already, or when `answers` was answered by somebody else.
+        """
+
+    def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> asyncio.Future[str]:
+        """Let an interrupted run go on with the answers in its options, in one commit with its events.
+
+        Refused with "answered" when it does not wait any longer, or its fence is not `fence`.
         """
 
     def append(
@@ -314,6 +327,21 @@ class Journal(Protocol):
     async def first_seq(self, thread: str, run: str) -> int:
         """Return the seq of a run's first event; 0 when it has none."""
 
+    def change_options(self, run: str, options: RunOptions) -> asyncio.Future[str]:
+        """Store the options of an active run; refused with "fenced" when it has ended."""
+
+    async def delete_run(self, run: str) -> None:
+        """Delete a run's record; NoSuchRun when it is not there."""
+
+    async def asked(self, thread: str, interrupt: str) -> bool:
+        """Whether a run of the thread has ever asked this question."""
+
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> None:
+        """Take note that a message has begun; its durable end, appended, takes the note away."""
+
+    async def open_messages(self, run: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Return ids and namespaces of the messages that a run has begun and not ended."""
+
     async def run(self, run: str) -> Run | None:
         """Return a run, or None."""
 
@@ -325,10 +353,11 @@ class Journal(Protocol):
         *,
         thread: str | None = None,
         status: Sequence[RunStatus] = (),
+        waiting: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> Sequence[Run]:
-        """List runs, newest first, of one thread or in some states."""
+        """List runs, newest first, of one thread, in some states, or only those that wait for an answer."""
 
     async def keys(self) -> Sequence[ApiKey]:
         """List the API keys, oldest first."""

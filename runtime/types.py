@@ -211,8 +211,48 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is carried out, beside its input.
+
+    `command` is LangGraph's: `resume` (answers by interrupt id), `update`, `goto`.  `checkpoint` is the
+    one to begin from.  `start_at` is Unix seconds.  An `ephemeral` run takes its thread with it.
+    `turn` counts how often a person has answered it; `injected` are the messages sent into it since.
+    """
+
+    multitask: str = "enqueue"
+    command: JsonObject | None = None
+    checkpoint: str | None = None
+    interrupt_before: Sequence[str] = ()
+    interrupt_after: Sequence[str] = ()
+    context: JsonObject | None = None
+    start_at: float | None = None
+    webhook: str | None = None
+    ephemeral: bool = False
+    turn: int = 0
+    injected: tuple[JsonObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """A question that a run waits for a person to answer.
+
+    `schema` is the JSON Schema of the answer.  At `expires_at` (Unix seconds) `otherwise` is the answer.
+    """
+
+    id: str
+    value: Any
+    namespace: tuple[str, ...] = ()
+    schema: JsonObject | None = None
+    expires_at: float | None = None
+    otherwise: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
-    """One execution of a graph version on a thread, as the journal keeps it.  Times are Unix seconds."""
+    """One execution of a graph version on a thread, as the journal keeps it.  Times are Unix seconds.
+
+    `waiting` are the questions that an interrupted run still waits for.
+    """
 
     id: str
     thread: str
@@ -231,6 +271,8 @@ class Run:
     traceparent: str | None = None
     error: JsonObject | None = None
     output: JsonObject | None = None
+    options: RunOptions = RunOptions()
+    waiting: tuple[Interrupt, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,3 +25,11 @@ def size_in_bytes(text: object) -> int:
     if found is None or factor is None:
         raise ValueError('must be a size, a number with B, KiB, MiB or GiB; write for example "1 MiB"')
     return int(float(found[1]) * factor)
+
+
+def duration(value: float) -> str:
+    """Return seconds in the largest unit that says them as a whole number: "48h", "90s", "250ms"."""
+    for unit, factor in reversed(_SECONDS.items()):
+        if value >= factor and value % factor == 0:
+            return f"{value / factor:g}{unit}"
+    return f"{value * 1000:g}ms"

@@ -11,7 +11,7 @@ from hub.endpoint import Call
 from hub.routes.stream_modes import LATER_MODES, StreamMode
 from runtime.errors import InvalidInput
 from runtime.runs.run import StartRun
-from runtime.types import JsonObject
+from runtime.types import JsonObject, RunOptions
 
 _MODES: Final = get_args(StreamMode)
 _METADATA_KEYS = 64
@@ -87,11 +87,11 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
         input=body.input,
         thread=thread,
         create_thread=body.if_not_exists == "create",
-        config={**_config(body.config or {}), "multitask_strategy": body.multitask_strategy},
+        config=_config(body.config or {}),
         metadata=metadata,
         idempotency_key=call.idempotency_key,
         traceparent=call.traceparent,
-        multitask=body.multitask_strategy,
+        options=RunOptions(multitask=body.multitask_strategy),
     )
 
 

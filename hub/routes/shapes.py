@@ -40,7 +40,7 @@ def run_object(run: Run) -> JsonObject:
         "status": RUN_STATUS[run.status],
         "metadata": {**run.metadata, "graph_version": run.version},
         "kwargs": {"input": run.input, "config": run.config},
-        "multitask_strategy": run.config.get("multitask_strategy", "enqueue"),
+        "multitask_strategy": run.options.multitask,
         "cancel_reason": "cancelled" if run.status is RunStatus.CANCELLED else None,
     }
 

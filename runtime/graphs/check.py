@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runtime.extensions.catalog import Catalog
 
-BUILT_IN: Final = ("llm", "branch", "set")
+BUILT_IN: Final = ("llm", "branch", "set", "approve")
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
 _WORDS = frozenset({"state", "input", "settings"})
 _LOOKS_SECRET = re.compile(
@@ -85,6 +85,8 @@ class _NodeCheck:
         match self._node.use:
             case "branch":
                 self._check_conditions()
+            case "approve":
+                self._check_approval()
             case "set":
                 self._check_set()
             case "llm":
@@ -100,6 +102,10 @@ class _NodeCheck:
         if self._node.use == "branch":
             for index, way in enumerate(self._node.ways):
                 self._check_target(way.go, "when", index, "go" if way.condition is not None else "else")
+            return
+        if self._node.approval:
+            for choice, step in self._node.approval.choices.items():
+                self._check_target(step, "choices", choice)
             return
         self._check_target(self._node.next, "next")
         if self._node.on_error:
@@ -118,6 +124,11 @@ class _NodeCheck:
                 check_condition(way.condition, self._fields, self._findings, *self._path, "when", index, "if")
 
     # ----------------------------------------------------------------- what it does
+
+    def _check_approval(self) -> None:
+        assert self._node.approval
+        for index, name in enumerate(self._node.approval.show):
+            self._check_name(Name(tuple(name.split(".")), 0), frozenset(), *self._path, "show", index)
 
     def _check_set(self) -> None:
         written = self._node.params.get("set")

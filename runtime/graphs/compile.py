@@ -8,8 +8,10 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END as LANGGRAPH_END
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command, Overwrite
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Overwrite, interrupt
 
+from runtime.graphs.approval import decision_of, question, schema_of
 from runtime.graphs.conditions import Condition, compile_condition
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.kinds import KINDS, call_plugin
@@ -34,8 +36,8 @@ def compile_graph(
     """
     builder: StateGraph[Any, RunScope, Any, Any] = StateGraph(_schema(file), context_schema=RunScope)
     for node in file.nodes.values():
-        if node.use == "branch":
-            builder.add_node(node.id, _branch(file, node), destinations=_ends(node))
+        if node.use in _DECIDING:
+            builder.add_node(node.id, _DECIDING[node.use](file, node), destinations=_ends(node))
             continue
         action = _action(file, node, own_params, partial(_needed_by, secret, file, node))
         plugin = node.use if node.use.partition(".")[0] in KINDS and "." in node.use else None
@@ -165,10 +167,32 @@ def _branch(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]
         return Command(goto=_end(go), update=update)
 
     # LangGraph hands over the runtime by the annotation, which it cannot read from a closure's text.
-    from langgraph.runtime import Runtime
-
     branch.__annotations__["runtime"] = Runtime[RunScope]
     return branch
+
+
+def _approve(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]]]:
+    """Return a step that waits for a person's choice, and goes where it leads."""
+    assert node.approval
+    saving, approval = Saving(file, node), node.approval
+
+    async def approve(state: dict[str, Any], runtime: Any) -> Command[str]:
+        scope: RunScope = runtime.context
+        values = saving.values(state)
+        # Outside the span: to ask raises what is no error.
+        answer = interrupt(question(node.id, approval, values), response_schema=schema_of(approval))
+        with scope.telemetry.node_span(node.id, node.use) as span:
+            decision = decision_of(answer)
+            span.set(branch=decision["choice"])
+            update = saving.update(decision, {}, values)
+        return Command(goto=_end(approval.choices[decision["choice"]]), update=update)
+
+    approve.__annotations__["runtime"] = Runtime[RunScope]
+    return approve
+
+
+_DECIDING = {"branch": _branch, "approve": _approve}
+"""Steps that say themselves where the run goes on."""
 
 
 def _choose(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runtime.graphs.file import END, GraphFile, Node
+from runtime.units import duration
 
 
 def as_text(file: GraphFile) -> str:
@@ -23,7 +24,7 @@ def as_mermaid(file: GraphFile) -> str:
     """Return a Mermaid flowchart."""
     lines = ["flowchart TD", f'    start(["{_escape(file.name)}"]) --> {_id(file.start)}']
     for id, node in file.nodes.items():
-        shape = ("{", "}") if node.use == "branch" else ("[", "]")
+        shape = ("{", "}") if node.use in ("branch", "approve") else ("[", "]")
         lines.append(f'    {_id(id)}{shape[0]}"{_escape(id)}<br/>{_escape(node.use)}"{shape[1]}')
         for label, step in edges(node):
             arrow = f'-->|"{_escape(label)}"|' if label else "-->"
@@ -37,6 +38,10 @@ def edges(node: Node) -> Iterator[tuple[str, str]]:
     if node.use == "branch":
         for way in node.ways:
             yield f"if {way.condition}" if way.condition is not None else "else", way.go
+    elif node.approval:
+        for choice, step in node.approval.choices.items():
+            late = node.approval.at_most if choice == node.approval.then else None
+            yield choice if late is None else f"{choice}, also after {duration(late)}", step
     else:
         yield "", node.next
     if node.on_error:

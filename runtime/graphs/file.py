@@ -19,7 +19,6 @@ MAX_STEPS = 100
 LATER: Final = {
     "agent": "agents",
     "map": "maps",
-    "approve": "approvals",
     "graph": "subgraphs",
     "wait": "waits",
     "fail": "fail steps",
@@ -45,6 +44,19 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person is asked: to look at `show`, and to make one of the `choices` (the steps they lead to).
+
+    When nobody has answered after `at_most` seconds the choice is `then`.
+    """
+
+    choices: Mapping[str, str]
+    show: tuple[str, ...] = ()
+    at_most: float | None = None
+    then: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One step.  `params` are its own parameters as they were written."""
 
@@ -58,10 +70,13 @@ class Node:
     on_error: str | None = None
     ways: tuple[Way, ...] = ()
     max_loops: int | None = None
+    approval: Approval | None = None
 
     @property
     def targets(self) -> list[str]:
         """Every step that may follow."""
+        if self.approval:
+            return list(self.approval.choices.values())
         following = [way.go for way in self.ways] if self.use == "branch" else [self.next]
         return [*following, *([self.on_error] if self.on_error else [])]
 

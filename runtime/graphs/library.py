@@ -54,6 +54,11 @@ class GraphVersion:
         """The bounds of a run."""
         return self.spec.limits
 
+    @property
+    def conversation(self) -> str | None:
+        """The field that messages sent into a run go to; None when the graph keeps no messages."""
+        return next((name for name, one in self.spec.fields.items() if one.merge == "messages"), None)
+
     @cached_property
     def input_schema(self) -> JsonObject:
         """JSON Schema of what a run is given."""

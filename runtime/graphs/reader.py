@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from runtime.graphs.declarations import Declarations
-from runtime.graphs.file import END, LATER, MAX_STEPS, GraphFile, Limits, Node, Way
+from runtime.graphs.file import END, LATER, MAX_STEPS, Approval, GraphFile, Limits, Node, Way
 from runtime.graphs.findings import Findings, near
 from runtime.graphs.tables import Tables
 from runtime.toml import TomlDocument
@@ -138,6 +138,8 @@ class _Reader:
                 )
         if use == "branch":
             return self._branch(id, table)
+        if use == "approve":
+            return self._approve(id, table)
         params = {key: value for key, value in table.items() if key not in (*_STANDARD, *_LATER_KEYS)}
         if "next" not in table:
             self._findings.add_key(
@@ -176,6 +178,47 @@ class _Reader:
             if loops is None
             else int(self._tables.number(loops, 1, 1_000_000, *path, "max_loops", whole=True) or 1),
         )
+
+    def _approve(self, id: str, table: dict[str, Any]) -> Node:
+        path = ("node", id)
+        known = ("use", "show", "choices", "wait", "save")
+        for key in table:
+            if key not in (*known, *_LATER_KEYS):
+                self._findings.add_key("E02", f"an approval has no {key}", *path, key, help=near(key, known))
+        show = table.get("show", [])
+        if not isinstance(show, list) or not all(isinstance(name, str) for name in show):
+            self._findings.add("E03", "show must be a list of names", *path, "show", help='write ["answer"]')
+            show = []
+        choices = self._choices(table.get("choices"), *path)
+        at_most, then = self._patience(table.get("wait"), choices, *path, "wait")
+        return Node(
+            id,
+            "approve",
+            save=self._save(table.get("save"), *path, "save"),
+            approval=Approval(choices, tuple(show), at_most, then),
+        )
+
+    def _choices(self, value: Any, *path: str) -> dict[str, str]:
+        if not isinstance(value, dict) or not value:
+            help = 'write choices = { approve = "STEP", reject = "STEP" }'
+            self._findings.add_key("E04", "an approval needs its choices", *path, help=help)
+            return {}
+        return {name: self._tables.step(step, *path, "choices", name) for name, step in value.items()}
+
+    def _patience(
+        self, value: Any, choices: Mapping[str, str], *path: str
+    ) -> tuple[float | None, str | None]:
+        if value is None:
+            return None, None
+        if not isinstance(value, dict) or set(value) != {"at_most", "then"}:
+            help = 'write wait = { at_most = "48h", then = "reject" }'
+            self._findings.add("E03", "wait says how long, and which choice is made then", *path, help=help)
+            return None, None
+        then = value["then"]
+        if choices and then not in choices:
+            message = f"there is no choice {then}"
+            self._findings.add("E05", message, *path, "then", help=near(str(then), choices))
+        return self._tables.seconds(value["at_most"], *path, "at_most"), str(then)
 
     def _ways(self, value: Any, *path: str | int) -> Iterable[Way]:
         if not isinstance(value, list) or not value:

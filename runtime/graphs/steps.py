@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from langgraph.types import Command, RetryPolicy
 
@@ -53,6 +54,8 @@ def step_function(
             call = StepCall(node, saving.values(state), scope, deadline, task, more, span)
             try:
                 update = await _attempt(call, action, saving)
+            except GraphBubbleUp:
+                raise  # it waits for a person, or is told to stop: no failure
             except Exception as error:
                 failed = _failure(node, error)
                 _end_messages(call, failed)

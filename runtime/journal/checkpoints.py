@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from langgraph.checkpoint.base import (
     get_checkpoint_metadata,
 )
 
-from runtime.journal.sqlite import SqliteJournal
+from runtime.journal.sqlite import SqliteJournal, unobserved
 
 _SELECT = "SELECT thread, ns, id, parent, type, checkpoint, metadata FROM checkpoints"
 _SELECT_WRITES = (
@@ -52,7 +51,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         kind, blob = self.serde.dumps_typed(checkpoint)
         _, about = self.serde.dumps_typed(get_checkpoint_metadata(config, metadata))
         row = (thread, ns, checkpoint["id"], config["configurable"].get("checkpoint_id"), kind, blob, about)
-        _unobserved(self._journal.submit([("checkpoint", row)]))
+        unobserved(self._journal.submit([("checkpoint", row)]))
         return _config(thread, ns, checkpoint["id"])
 
     async def aput_writes(
@@ -68,7 +67,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
             row = (thread, ns, checkpoint, task_id, place, channel, *self.serde.dumps_typed(value), task_path)
             rows.append(("write.replace" if special else "write", row))
         if rows:
-            _unobserved(self._journal.submit(rows))
+            unobserved(self._journal.submit(rows))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the named checkpoint, or the newest of its thread and namespace."""
@@ -141,8 +140,3 @@ def _address(config: RunnableConfig) -> tuple[str, str]:
 
 def _config(thread: str, ns: str, id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread, "checkpoint_ns": ns, "checkpoint_id": id}}
-
-
-def _unobserved(future: asyncio.Future[str]) -> None:
-    """Let a failed write be told by the run's own record, not by a warning at garbage collection."""
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -11,14 +11,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import orjson
 
-from runtime.errors import Conflict, NotFound, StorageError
+from runtime.errors import Conflict, NoSuchRun, NotFound, StorageError
 from runtime.journal.log import Log, Statements
 from runtime.ports import ApiKey, RunChange
-from runtime.types import Event, Health, JsonObject, Run, RunStatus, Thread
+from runtime.types import Event, Health, Interrupt, JsonObject, Run, RunOptions, RunStatus, Thread
 
 T = TypeVar("T")
+_decode_options = msgspec.json.Decoder(RunOptions).decode
+_decode_waiting = msgspec.json.Decoder(tuple[Interrupt, ...]).decode
+
+_REFUSED = {
+    "gone": "The run was not accepted: the thread {thread} was deleted; send it again.",
+    "answered": "The run {run} was answered by somebody else; look at the thread's state.",
+    "conflict": "The run was not accepted: the thread {thread} or its idempotency key is in use; "
+    "send it again.",
+}
 
 _READERS = 4
 _SELECT_THREADS = (
@@ -27,7 +37,7 @@ _SELECT_THREADS = (
 )
 _SELECT_RUNS = (
     "SELECT id, thread, tenant, graph, version, status, input, created_at, updated_at, config, metadata,"
-    " attempt, fence, idempotency_key, traceparent, error, output FROM runs"
+    " attempt, fence, idempotency_key, traceparent, error, output, options, waiting FROM runs"
 )
 _SELECT_EVENTS = "SELECT thread, position, seq, run, method, namespace, data, timestamp FROM events"
 _SELECT_KEYS = "SELECT id, digest, tenant, name, created_at, revoked FROM keys"
@@ -121,7 +131,10 @@ class SqliteJournal:
 
     async def delete_thread(self, thread: str) -> None:
         """Delete a thread with its runs, events and checkpoints; NotFound when it is not there."""
-        parts = ("thread.delete_runs", "thread.delete_events", "checkpoints.delete", "writes.delete")
+        parts = (
+            *("thread.delete_messages", "thread.delete_runs", "thread.delete_events"),
+            *("checkpoints.delete", "writes.delete"),
+        )
         if await self.submit([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
             raise NotFound(f"There is no thread {thread}; it may have been deleted.")
 
@@ -131,17 +144,27 @@ class SqliteJournal:
 
     # ----------------------------------------------------------------- runs and events
 
-    async def accept(self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool) -> None:
+    async def accept(
+        self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool, answers: str | None = None
+    ) -> None:
         """Store a run, its first events and its thread's reservation in one commit.
 
-        `new` creates the thread in the same commit.  Conflict when the idempotency key, the run or
-        the thread is there already.
+        `new` creates the thread in the same commit.  `answers` is the interrupted run that this one
+        goes on from; no other question of the thread waits any longer.  Conflict when the idempotency
+        key, the run or the thread is there already, or when `answers` was answered by somebody else.
         """
         now = run.created_at
-        first = _create_thread(thread) if new else ("thread.reserve", (thread.id, thread.reserved, now))
-        if refusal := await self.submit([first, _create_run(run), *map(_append, events)]):
-            what = "was deleted" if refusal == "gone" else "or its idempotency key is in use"
-            raise Conflict(f"The run was not accepted: the thread {thread.id} {what}; send it again.")
+        before: Statements = [_create_thread(thread)]
+        if not new:
+            answered = ("run.answered", (answers,)) if answers else ("runs.unasked", (thread.id,))
+            before = [("thread.reserve", (thread.id, thread.reserved, now)), answered]
+        if refusal := await self.submit([*before, _create_run(run), *map(_append, events)]):
+            raise Conflict(_REFUSED.get(refusal, _REFUSED["conflict"]).format(thread=thread.id, run=answers))
+
+    def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> asyncio.Future[str]:
+        """Let an interrupted run go on with the answers in its options, in one commit with its events."""
+        row = (run.id, fence, run.status, run.fence, run.attempt, _options(run), _waiting(run.waiting))
+        return self.submit([("run.resume", (*row, time.time())), *map(_append, events)])
 
     def append(
         self, thread: str, events: Sequence[Event], *, change: RunChange | None = None
@@ -151,7 +174,16 @@ class SqliteJournal:
         The future gives "" when it is on disk, "conflict" when a position is taken, "fenced" when
         the run is finished or a newer claimant has it; StorageError when it cannot be written.
         """
-        return self.submit([*([_change(change)] if change else []), *map(_append, events)])
+        closed = [
+            ("message.close", (event.run, event.data["message_id"]))
+            for event in events
+            if _ends_message(event)
+        ]
+        changed = [_change(change)] if change else []
+        if change and change.status is RunStatus.RUNNING:
+            # Whoever has the thread now makes the questions of earlier runs void.
+            changed.append(("runs.overtaken", (thread, change.run)))
+        return self.submit([*changed, *map(_append, events), *closed])
 
     async def events(self, thread: str, *, after: int, limit: int) -> list[Event]:
         """Return durable events with a seq above `after`, in order."""
@@ -162,6 +194,32 @@ class SqliteJournal:
         """Return the seq of a run's first event; 0 when it has none."""
         sql = "SELECT coalesce(min(seq), 0) FROM events WHERE thread = ? AND run = ?"
         return int((await self._rows(sql, (thread, run)))[0][0])
+
+    def change_options(self, run: str, options: RunOptions) -> asyncio.Future[str]:
+        """Store the options of an active run; refused with "fenced" when it has ended."""
+        return self.submit([("run.options", (run, msgspec.json.encode(options)))])
+
+    async def delete_run(self, run: str) -> None:
+        """Delete a run's record; NoSuchRun when it is not there."""
+        if await self.submit([("run.delete", (run,))]):
+            raise NoSuchRun(f"There is no run {run}; it may have been deleted.")
+
+    async def asked(self, thread: str, interrupt: str) -> bool:
+        """Whether a run of the thread has ever asked this question."""
+        sql = (
+            "SELECT 1 FROM events WHERE thread = ? AND method = 'input.requested'"
+            " AND json_extract(CAST(data AS TEXT), '$.interrupt_id') = ? LIMIT 1"
+        )
+        return bool(await self._rows(sql, (thread, interrupt)))
+
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> None:
+        """Take note that a message has begun; its durable end, appended, takes the note away."""
+        unobserved(self.submit([("message.open", (run, message, "|".join(namespace)))]))
+
+    async def open_messages(self, run: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return ids and namespaces of the messages that a run has begun and not ended."""
+        rows = await self._rows("SELECT message, namespace FROM open_messages WHERE run = ?", (run,))
+        return [(message, _namespace(text)) for message, text in rows]
 
     async def run(self, run: str) -> Run | None:
         """Return a run, or None."""
@@ -178,10 +236,11 @@ class SqliteJournal:
         *,
         thread: str | None = None,
         status: Sequence[RunStatus] = (),
+        waiting: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> list[Run]:
-        """List runs, newest first, of one thread or in some states."""
+        """List runs, newest first, of one thread, in some states, or only those that wait for an answer."""
         where, parameters = ["1"], list[object]()
         if thread is not None:
             where.append("thread = ?")
@@ -189,6 +248,8 @@ class SqliteJournal:
         if status:
             where.append(f"status IN ({', '.join('?' * len(status))})")
             parameters += status
+        if waiting:
+            where.append("waiting IS NOT NULL AND status = 'interrupted'")
         newest_first = " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
         sql = _SELECT_RUNS + " WHERE " + " AND ".join(where) + newest_first
         return [_run(row) for row in await self._rows(sql, (*parameters, limit, offset))]
@@ -230,12 +291,14 @@ def _create_run(run: Run) -> tuple[str, tuple[object, ...]]:
             run.traceparent,
         ),
         *(_json(run.error), _json(run.output), run.created_at, run.updated_at),
+        *(_options(run), _waiting(run.waiting)),
     )
 
 
 def _change(change: RunChange) -> tuple[str, tuple[object, ...]]:
     error, output = _json(change.error), _json(change.output)
-    return "run.change", (change.run, change.status, change.fence, change.attempt, error, output, time.time())
+    row = (change.run, change.status, change.fence, change.attempt, error, output, time.time())
+    return "run.change", (*row, _waiting(change.waiting))
 
 
 def _append(event: Event) -> tuple[str, tuple[object, ...]]:
@@ -249,10 +312,11 @@ def _thread(row: Any) -> Thread:
 
 def _run(row: Any) -> Run:
     id, thread, tenant, graph, version, status, input, created_at, updated_at, config, metadata, *rest = row
-    attempt, fence, key, traceparent, error, output = rest
+    attempt, fence, key, traceparent, error, output, options, waiting = rest
     return Run(
         *(id, thread, tenant, graph, version, RunStatus(status), _value(input), created_at, updated_at),
         *(_value(config), _value(metadata), attempt, fence, key, traceparent, _value(error), _value(output)),
+        *(_decode_options(options), _decode_waiting(waiting) if waiting else ()),
     )
 
 
@@ -262,5 +326,25 @@ def _value(stored: bytes | None) -> Any:
 
 def _event(row: Any) -> Event:
     thread, position, seq, run, method, namespace, data, timestamp = row
-    parts = tuple(namespace.split("|")) if namespace else ()
-    return Event(thread, seq, method, orjson.loads(data), run, timestamp, parts, position)
+    return Event(thread, seq, method, orjson.loads(data), run, timestamp, _namespace(namespace), position)
+
+
+def _namespace(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|")) if text else ()
+
+
+def _ends_message(event: Event) -> bool:
+    return event.method == "messages" and event.data["event"] in ("message-finish", "error")
+
+
+def _options(run: Run) -> bytes:
+    return msgspec.json.encode(run.options)
+
+
+def _waiting(questions: tuple[Interrupt, ...]) -> bytes | None:
+    return msgspec.json.encode(questions) if questions else None
+
+
+def unobserved(future: asyncio.Future[str]) -> None:
+    """Let a failed write be told by what is written after it, not by a warning at garbage collection."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())

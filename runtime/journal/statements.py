@@ -22,8 +22,10 @@ CREATE TABLE runs (
     graph TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL,
     input BLOB, config BLOB NOT NULL, metadata BLOB NOT NULL,
     attempt INTEGER NOT NULL, fence INTEGER NOT NULL, idempotency_key TEXT, traceparent TEXT,
-    error BLOB, output BLOB, created_at REAL NOT NULL, updated_at REAL NOT NULL
+    error BLOB, output BLOB, created_at REAL NOT NULL, updated_at REAL NOT NULL,
+    options BLOB NOT NULL, waiting BLOB
 );
+CREATE INDEX runs_waiting ON runs (thread) WHERE waiting IS NOT NULL;
 CREATE INDEX runs_by_thread ON runs (thread, created_at);
 CREATE INDEX runs_unfinished ON runs (status) WHERE status IN ('accepted', 'running');
 CREATE UNIQUE INDEX runs_by_key ON runs (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -34,6 +36,12 @@ CREATE TABLE events (
     PRIMARY KEY (thread, position)
 );
 CREATE UNIQUE INDEX events_by_seq ON events (thread, seq);
+CREATE INDEX questions ON events (thread) WHERE method = 'input.requested';
+
+-- Messages that have begun and not ended: what a client of a dead process may have seen a half of.
+CREATE TABLE open_messages (
+    run TEXT NOT NULL, message TEXT NOT NULL, namespace TEXT NOT NULL, PRIMARY KEY (run, message)
+) WITHOUT ROWID;
 
 CREATE TABLE checkpoints (
     thread TEXT NOT NULL, ns TEXT NOT NULL, id TEXT NOT NULL, parent TEXT,
@@ -74,16 +82,40 @@ STATEMENTS: dict[str, Statement] = {
         "gone",
     ),
     "thread.delete": Statement("DELETE FROM threads WHERE id = ?1", "gone"),
+    "thread.delete_messages": Statement(
+        "DELETE FROM open_messages WHERE run IN (SELECT id FROM runs WHERE thread = ?1)"
+    ),
     "thread.delete_runs": Statement("DELETE FROM runs WHERE thread = ?1"),
     "thread.delete_events": Statement("DELETE FROM events WHERE thread = ?1"),
-    "run.create": Statement("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    "run.create": Statement(
+        "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ),
     "run.change": Statement(
         # A finished run never changes again, and a newer fence shuts an older claimant out.
         "UPDATE runs SET status = ?2, fence = ?3, attempt = coalesce(?4, attempt),"
-        " error = coalesce(?5, error), output = coalesce(?6, output), updated_at = ?7"
+        " error = coalesce(?5, error), output = coalesce(?6, output), updated_at = ?7, waiting = ?8"
         " WHERE id = ?1 AND fence <= ?3 AND status IN ('accepted', 'running', 'interrupted')",
         "fenced",
     ),
+    # One answer wins: the next one finds nothing that waits.
+    "run.resume": Statement(
+        "UPDATE runs SET status = ?3, fence = ?4, attempt = ?5, options = ?6, waiting = ?7, updated_at = ?8"
+        " WHERE id = ?1 AND fence = ?2 AND status = 'interrupted' AND waiting IS NOT NULL",
+        "answered",
+    ),
+    "run.answered": Statement(
+        "UPDATE runs SET waiting = NULL WHERE id = ?1 AND status = 'interrupted'", "answered"
+    ),
+    "runs.unasked": Statement("UPDATE runs SET waiting = NULL WHERE thread = ?1 AND waiting IS NOT NULL"),
+    "runs.overtaken": Statement(
+        "UPDATE runs SET waiting = NULL WHERE thread = ?1 AND waiting IS NOT NULL AND id != ?2"
+    ),
+    "run.options": Statement(
+        "UPDATE runs SET options = ?2 WHERE id = ?1 AND status IN ('accepted', 'running')", "fenced"
+    ),
+    "run.delete": Statement("DELETE FROM runs WHERE id = ?1", "gone"),
+    "message.open": Statement("INSERT OR IGNORE INTO open_messages VALUES (?, ?, ?)"),
+    "message.close": Statement("DELETE FROM open_messages WHERE run = ?1 AND message = ?2"),
     "event": Statement(
         # Compare and set: the position is the next one, or nothing is appended.
         "INSERT INTO events SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"

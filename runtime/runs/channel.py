@@ -36,6 +36,12 @@ class ChannelJournal(Protocol):
     def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
         """Promise that no seq above `reserved` is shown."""
 
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> None:
+        """Take note that a message has begun."""
+
+    async def open_messages(self, run: str) -> Sequence[tuple[str, tuple[str, ...]]]:
+        """Return the messages of a run that have begun and not ended."""
+
     async def events(self, thread: str, *, after: int, limit: int) -> Sequence[Event]:
         """Return durable events in order of their seq."""
 
@@ -140,6 +146,14 @@ class Channel:
         self._hold(Event(self.thread, self._take(), method, data, run, _now(), namespace))
         if not self._uncommitted:
             self._show()
+
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
+        """Take note that a message begins, so that a half of it can be taken back after a crash.
+
+        The note is on its way to the journal before anybody sees the start, and nobody waits for it:
+        the journal's process outlives a hub that is killed.
+        """
+        self.journal.open_message(run, message, namespace)
 
     def durable(
         self, run: str, drafts: Sequence[Draft], change: RunChange | None = None, spare: int = 0

@@ -12,9 +12,12 @@ from typing import Any, Protocol
 from runtime.errors import HubbubError
 from runtime.extensions.catalog import Catalog
 from runtime.ports import RunChange
+from runtime.runs.alarms import until
 from runtime.runs.channel import Channel
+from runtime.runs.control import Control
+from runtime.runs.messages import broken
 from runtime.runs.queue import RunQueue, Turn
-from runtime.runs.run import Ending, lifecycle
+from runtime.runs.run import Ending, lifecycle, requests
 from runtime.telemetry import Telemetry, bind, get_logger
 from runtime.types import Run, RunStatus
 
@@ -24,20 +27,33 @@ _log = get_logger(__name__)
 class Executes(Protocol):
     """Executes one run."""
 
-    async def execute(self, run: Run, channel: Channel, catalog: Catalog) -> Ending:
-        """Run it to its end; raises nothing but cancellation."""
+    async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
+        """Run it to its end, or to the boundary that `control` asks for; raises nothing but cancellation."""
+
+    async def roll_back(self, run: Run) -> None:
+        """Take back what a run did to its thread's state."""
 
 
 @dataclass(slots=True)
 class Active:
-    """A run that this process has accepted and not finished.  `run` is its record as last written."""
+    """A run that this process has accepted and not finished.  `run` is its record as last written.
+
+    A run without a `turn` waits for the time it is to start at.
+    """
 
     run: Run
     channel: Channel
-    turn: Turn
+    turn: Turn | None
     finished: asyncio.Future[Run]
+    control: Control
     task: asyncio.Task[None] | None = None
     cancelled: bool = False
+    rolled_back: bool = False
+
+    @property
+    def executing(self) -> bool:
+        """Whether it has its turn."""
+        return self.turn is not None and self.turn.granted
 
 
 class Dispatcher:
@@ -54,25 +70,38 @@ class Dispatcher:
         self._queue, self._worker, self._catalog = queue, worker, catalog
         self._telemetry, self._attempts = telemetry, attempts
         self.active: dict[str, Active] = {}
+        self.ended: Callable[[Run], None] = lambda run: None
+        """Told of every run that has ended or waits for answers."""
 
-    def go(self, run: Run, channel: Channel, turn: Turn) -> None:
+    def go(self, run: Run, channel: Channel, turn: Turn | None) -> None:
         """Begin with a run that is on disk; status running means it is claimed already."""
         finished: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
-        active = self.active[run.id] = Active(run, channel, turn, finished)
+        control = Control(run.options.injected)
+        active = self.active[run.id] = Active(run, channel, turn, finished, control)
         active.task = asyncio.create_task(self._carry(active), name=f"run {run.id}")
 
-    async def cancel(self, id: str) -> Run | None:
+    def on_thread(self, thread: str) -> list[Active]:
+        """Return the active runs of a thread, the oldest first."""
+        return [active for active in self.active.values() if active.run.thread == thread]
+
+    def interrupt(self, active: Active, *, roll_back: bool = False) -> None:
+        """Begin to stop an active run; `roll_back` also takes back what it did."""
+        active.cancelled, active.rolled_back = True, active.rolled_back or roll_back
+        if active.task:
+            active.task.cancel()
+
+    async def cancel(self, id: str, *, roll_back: bool = False) -> Run | None:
         """Stop an active run and return its record; None when it is not active."""
         if (active := self.active.get(id)) is None:
             return None
-        active.cancelled = True
-        if active.task:
-            active.task.cancel()
+        self.interrupt(active, roll_back=roll_back)
         return await asyncio.shield(active.finished)
 
     async def stop(self, deadline: float) -> None:
-        """Give running runs `deadline` seconds, then leave the rest to the next process."""
-        running = [active.task for active in self.active.values() if active.task and active.turn.granted]
+        """Give running runs `deadline` seconds to reach a step boundary; the next process goes on there."""
+        running = [active.task for active in self.active.values() if active.task and active.executing]
+        for active in self.active.values():
+            active.control.leave()
         if running:
             await asyncio.wait(running, timeout=deadline)
         rest = [active.task for active in self.active.values() if active.task]
@@ -89,25 +118,39 @@ class Dispatcher:
             # The journal refused or failed: nobody was told of an ending, the record is as it was.
             _log.error("run given up", reason=str(error))
         finally:
-            self._queue.leave(active.turn)
+            if active.turn:
+                self._queue.leave(active.turn)
             self.active.pop(active.run.id, None)
             if not active.finished.done():
                 active.finished.set_result(active.run)
+            if not active.run.status.active:
+                self.ended(active.run)
 
     async def _run(self, active: Active) -> Ending:
         try:
-            with self._telemetry.queue_span(parent=active.run.traceparent, start=active.run.created_at):
-                await active.turn.wait()
+            await self._until_its_turn(active)
             if active.run.status is RunStatus.ACCEPTED and (refused := await self._claim(active)):
                 return refused
             self._telemetry.metrics.run_started(active.run.graph)
-            return await self._worker.execute(active.run, active.channel, self._catalog())
+            return await self._worker.execute(active.run, active.channel, self._catalog(), active.control)
         except asyncio.CancelledError:
-            if not active.cancelled:
-                raise  # the process stops; the next one goes on from the last checkpoint
-            message = "The run was cancelled before it ended."
-            error = {"code": "cancelled", "message": message, "step": None, "run": active.run.id}
-            return Ending(RunStatus.CANCELLED, error=error)
+            if active.cancelled:
+                message = "The run was cancelled before it ended."
+                error = {"code": "cancelled", "message": message, "step": None, "run": active.run.id}
+                return Ending(RunStatus.CANCELLED, error=error)
+            if active.run.status is RunStatus.RUNNING:
+                return Ending(RunStatus.ACCEPTED)
+            raise
+
+    async def _until_its_turn(self, active: Active) -> None:
+        run = active.run
+        if active.turn is None:
+            await until(run.options.start_at or 0)
+            # It was accepted long ago: the bound of the queue is not for it.
+            active.turn = self._queue.enter(run.thread, bounded=False)
+        began = max(run.created_at, run.options.start_at or 0)
+        with self._telemetry.queue_span(parent=run.traceparent, start=began):
+            await active.turn.wait()
 
     async def _claim(self, active: Active) -> Ending | None:
         """Write that this process runs it now; an ending when it has been tried too often."""
@@ -118,20 +161,44 @@ class Dispatcher:
             )
             error = {"code": "too_many_attempts", "message": message, "step": None, "run": run.id}
             return Ending(RunStatus.ERROR, error=error)
+        halves = []
+        if run.attempt:
+            sentence = "The hub was restarted while this was written; it is written again."
+            halves = [
+                broken(id, "restarted", sentence, namespace)
+                for id, namespace in await active.channel.journal.open_messages(run.id)
+            ]
         run = replace(run, status=RunStatus.RUNNING, attempt=run.attempt + 1, fence=run.fence + 1)
         event = lifecycle(run, RunStatus.RUNNING, attempt=run.attempt)
-        change = RunChange(run.id, run.status, run.fence, attempt=run.attempt)
+        change = RunChange(run.id, run.status, run.fence, attempt=run.attempt, waiting=run.waiting)
         active.run = run  # before the commit: whatever interrupts it, the ending needs the newer fence
-        await active.channel.durable(run.id, [event], change)
+        await active.channel.durable(run.id, [*halves, event], change)
         return None
 
     async def _end(self, active: Active, ending: Ending) -> None:
-        run = replace(active.run, status=ending.status, output=ending.output, error=ending.error)
-        event = lifecycle(run, run.status, attempt=run.attempt, error=run.error)
-        change = RunChange(run.id, run.status, run.fence, error=run.error, output=run.output)
-        await active.channel.durable(run.id, [event], change)
+        run = replace(
+            active.run,
+            status=ending.status,
+            output=ending.output,
+            error=ending.error,
+            waiting=ending.waiting,
+        )
+        drafts = [*requests(run.waiting), lifecycle(run, run.status, attempt=run.attempt, error=run.error)]
+        attempt = None
+        if run.status is RunStatus.ACCEPTED:  # given back: what this process began does not count as a try
+            run, drafts, attempt = replace(active.run, status=run.status), [], 0
+        change = RunChange(
+            *(run.id, run.status, run.fence, attempt),
+            error=run.error,
+            output=run.output,
+            waiting=run.waiting,
+        )
+        await active.channel.durable(run.id, drafts, change)
+        if active.rolled_back:
+            await self._worker.roll_back(run)
         active.run = run
-        self._telemetry.metrics.run_finished(run.graph, run.status.value, time.time() - run.created_at)
+        if not run.status.active:
+            self._telemetry.metrics.run_finished(run.graph, run.status.value, time.time() - run.created_at)
 
 
 async def _to_its_end(commit: Coroutine[Any, Any, None]) -> None:

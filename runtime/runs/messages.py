@@ -68,13 +68,13 @@ class MessageWriter:
             self._ended = True
             return
         self._ended = True
-        data = {"event": "error", "message_id": self.id, "code": code, "message": message}
-        self._channel.durable(self._run, [Draft("messages", data, self._namespace)])
+        self._channel.durable(self._run, [broken(self.id, code, message, self._namespace)])
 
     def _open_message(self) -> None:
         if not self._started:
             self._started = True
             self._on_start()
+            self._channel.open_message(self._run, self.id, self._namespace)
             self._live({**self._start, "event": "message-start", "id": self.id})
 
     def _open(self, kind: str, content: JsonObject | None = None) -> None:
@@ -115,6 +115,12 @@ class MessageWriter:
 
     def _live(self, data: JsonObject) -> None:
         self._channel.live(self._run, "messages", {"message_id": self.id, **data}, self._namespace)
+
+
+def broken(id: str, code: str, message: str, namespace: tuple[str, ...] = ()) -> Draft:
+    """Return the event that ends a message as a broken one: "restarted" or "incomplete"."""
+    data = {"event": "error", "message_id": id, "code": code, "message": message}
+    return Draft("messages", data, namespace)
 
 
 def _finished(block: JsonObject, text: str) -> JsonObject:

@@ -1,15 +1,16 @@
-"""The states of a run, and the lifecycle events that say so on the wire."""
+"""The states of a run, what starts one, how one ends, and the events that say so on the wire."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from runtime.errors import HubbubError, StepFailed
 from runtime.runs.channel import Draft
-from runtime.types import JsonObject, Run, RunStatus
+from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus
 
-Multitask = Literal["enqueue", "reject"]
+SUPERSEDING = frozenset({"interrupt", "rollback"})
+"""Multitask strategies that stop the thread's other runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,9 @@ class StartRun:
     """A request for a run.
 
     Without `thread` a new one is made; a named one that does not exist is made too unless
-    `create_thread` is off.  `multitask` says what happens when the thread is busy: wait, or Conflict.
+    `create_thread` is off.  `options.multitask` says what happens when the thread is busy: "enqueue"
+    waits, "reject" is a Conflict, "interrupt" and "rollback" stop the others, and the latter takes back
+    what they did.
     """
 
     tenant: str
@@ -29,16 +32,26 @@ class StartRun:
     metadata: JsonObject = field(default_factory=dict)
     idempotency_key: str | None = None
     traceparent: str | None = None
-    multitask: Multitask = "enqueue"
+    options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it brings no input of its own: it goes on from a checkpoint."""
+        return self.input is None or self.options.command is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: its status, its output when it succeeded, what went wrong when it did not."""
+    """How an execution ended: the run's new status, and what goes with it.
+
+    ACCEPTED gives the run back to the queue of the next process; INTERRUPTED waits for answers to
+    `waiting`, or to be gone on with when there are none.
+    """
 
     status: RunStatus
     output: JsonObject | None = None
     error: JsonObject | None = None
+    waiting: tuple[Interrupt, ...] = ()
 
 
 _WORDS = {
@@ -67,6 +80,19 @@ def lifecycle(run: Run, status: RunStatus, *, attempt: int, error: JsonObject | 
         data["error"] = error["message"]
         data["metadata"] |= {key: error[key] for key in ("code", "step") if error.get(key)}
     return Draft("lifecycle", data)
+
+
+def requests(questions: Sequence[Interrupt]) -> list[Draft]:
+    """Return the events that ask for answers: `payload` is the protocol's word, `value` the SDK's."""
+    return [
+        Draft(
+            "input.requested",
+            {"interrupt_id": each.id, "payload": each.value, "value": each.value}
+            | ({"response_schema": each.schema} if each.schema else {}),
+            each.namespace,
+        )
+        for each in questions
+    ]
 
 
 def describe(error: Exception, run: str) -> JsonObject:

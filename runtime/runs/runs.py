@@ -1,4 +1,4 @@
-"""Runs as clients see them: start, watch, cancel, wait; and what becomes of them when the hub stops."""
+"""Runs as clients see them: start, answer, watch, stop, wait; and what becomes of them when the hub stops."""
 
 from __future__ import annotations
 
@@ -6,20 +6,34 @@ import asyncio
 import time
 import uuid
 from dataclasses import replace
+from functools import partial
 
-from runtime.errors import Conflict, HubbubError, InvalidInput, NotFound
-from runtime.graphs.library import GraphLibrary
-from runtime.ports import Journal
+from runtime.errors import (
+    Conflict,
+    HubbubError,
+    InvalidInput,
+    NoSuchInterrupt,
+    NoSuchRun,
+    NotFound,
+    Overloaded,
+)
+from runtime.graphs.library import GraphLibrary, GraphVersion
+from runtime.ports import Journal, RunChange
+from runtime.runs.alarms import Alarms
+from runtime.runs.answers import Answer, answered, question, resuming
 from runtime.runs.channel import Channel
 from runtime.runs.channels import Channels
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue, Turn
-from runtime.runs.run import StartRun, lifecycle
+from runtime.runs.run import SUPERSEDING, StartRun, lifecycle
 from runtime.runs.threads import new_thread
-from runtime.types import JsonObject, Run, RunStatus, Thread
+from runtime.telemetry import get_logger
+from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus, Thread
+
+_log = get_logger(__name__)
 
 _KEY_LENGTH = 255
-_UNFINISHED = 1_000_000
+_ALL = 1_000_000
 
 
 class Runs:
@@ -35,7 +49,9 @@ class Runs:
     ) -> None:
         self._journal, self._channels, self._queue = journal, channels, queue
         self._dispatcher, self._library = dispatcher, library
+        self._alarms = Alarms()
         self._stopping = False
+        dispatcher.ended = self._set_alarm
 
     # ----------------------------------------------------------------- what clients ask for
 
@@ -44,39 +60,98 @@ class Runs:
 
         The same idempotency key gives the same run, Conflict when it was asked for something else.
         NotFound for an unknown graph, InvalidInput for a wrong input, Overloaded when the queue is
-        full, Conflict when the thread is busy and `multitask` is "reject".
+        full, Conflict when the thread is busy and `multitask` is "reject".  A request without an input
+        of its own goes on from where the thread's last run was interrupted, on that run's version.
         """
         if self._stopping:
-            raise Conflict("The hub is stopping; send the run again in a moment.")
-        version = self._library.get(request.graph)
-        run = self._new_run(request, version.version, version.validate_input(request.input))
+            raise Overloaded("The hub is stopping; send the run again in a moment.", retry_after=2.0)
+        before = await self._interrupted(request) if request.goes_on and request.thread else None
+        version = self._version(request, before)
+        run = _new_run(request, version, before)
         if run.idempotency_key and (earlier := await self._earlier(run)):
             return earlier
         thread, channel, new = await self._thread(request)
         run = replace(run, thread=thread.id)
-        if request.multitask == "reject" and self._queue.busy(thread.id):
+        if run.options.multitask == "reject" and self._queue.busy(thread.id):
             raise Conflict(f"The thread {thread.id} has an active run; wait for it, or start with 'enqueue'.")
-        turn = self._queue.enter(thread.id)
+        turn = None if run.options.start_at else self._queue.enter(thread.id)
+        accepting = self._accept(run, thread, channel, turn, new=new, answers=before.id if before else None)
         # A client that goes away now must not leave a run on disk that nobody carries out.
-        return await asyncio.shield(asyncio.ensure_future(self._accept(run, thread, channel, turn, new=new)))
+        return await asyncio.shield(asyncio.ensure_future(accepting))
+
+    async def respond(self, tenant: str, thread: str, answer: Answer) -> Run:
+        """Answer what a run of the thread asks, and let that run go on; returns after it is on disk.
+
+        NoSuchInterrupt when nobody has asked this, Conflict when somebody else has answered it,
+        InvalidInput when the answer does not fit the question's schema.
+        """
+        if self._stopping:
+            raise Overloaded("The hub is stopping; send the answer again in a moment.", retry_after=2.0)
+        _, channel = await self._own(tenant, thread)
+        run = await self._asking(thread, answer)
+        resumed = answered(run, answer)
+        # Refused aloud, and before anything is written: the version it started with must be there.
+        self._library.version(run.graph, run.version)
+        turn = self._queue.enter(thread, bounded=False)
+        going_on = self._go_on(run, resumed, channel, turn)
+        return await asyncio.shield(asyncio.ensure_future(going_on))
+
+    async def inject(self, tenant: str, id: str, message: JsonObject) -> Run:
+        """Send a message into an active run: it is in the state at the next step boundary.
+
+        Returns after it is on disk.  Conflict when the run is not active, InvalidInput when its graph
+        keeps no messages.
+        """
+        run = await self.get(tenant, id)
+        if self._library.version(run.graph, run.version).conversation is None:
+            raise InvalidInput(
+                f'The graph {run.graph} keeps no messages; declare a field with merge = "messages".'
+            )
+        active = self._dispatcher.active.get(id)
+        if active is None:
+            raise Conflict(f"The run {id} is not active ({run.status.value}); start a run with the message.")
+        injected = (*active.control.injected, message)
+        if await self._journal.change_options(id, replace(active.run.options, injected=injected)):
+            raise Conflict(f"The run {id} has just ended; start a run with the message.")
+        active.control.inject(message)
+        return active.run
 
     async def get(self, tenant: str, id: str) -> Run:
-        """Return a run; NotFound."""
+        """Return a run; NoSuchRun."""
         active = self._dispatcher.active.get(id)
         run = active.run if active else await self._journal.run(id)
         if run is None or run.tenant != tenant:
-            raise NotFound(f"There is no run {id}; list the thread's runs to find it.")
+            raise NoSuchRun(f"There is no run {id[:64]}; list the thread's runs to find it.")
         return run
 
-    async def list(self, tenant: str, thread: str, limit: int = 10, offset: int = 0) -> list[Run]:
-        """List a thread's runs, newest first."""
-        runs = await self._journal.runs(thread=thread, limit=limit, offset=offset)
+    async def list(
+        self, tenant: str, thread: str, limit: int = 10, offset: int = 0, status: tuple[RunStatus, ...] = ()
+    ) -> list[Run]:
+        """List a thread's runs, newest first, all or those in some states."""
+        runs = await self._journal.runs(thread=thread, status=status, limit=limit, offset=offset)
         return [run for run in runs if run.tenant == tenant]
 
-    async def cancel(self, tenant: str, id: str) -> Run:
-        """Stop a run, queued or running, and return its record; a finished run stays as it is."""
+    async def waiting(self, tenant: str, thread: str) -> Run | None:
+        """Return the run of the thread that waits for answers, if one does."""
+        found = await self._journal.runs(thread=thread, waiting=True, limit=1)
+        return found[0] if found and found[0].tenant == tenant else None
+
+    async def cancel(self, tenant: str, id: str, *, roll_back: bool = False) -> Run:
+        """Stop a run, queued, running or waiting, and return its record; a finished run stays as it is.
+
+        `roll_back` also takes back what it did to the thread's state, and deletes its record.
+        """
         run = await self.get(tenant, id)
-        return await self._dispatcher.cancel(id) or run
+        if stopped := await self._dispatcher.cancel(id, roll_back=roll_back):
+            return stopped
+        return await self._give_up(run) if run.status is RunStatus.INTERRUPTED else run
+
+    async def delete(self, tenant: str, id: str) -> None:
+        """Delete the record of a run; Conflict while it is active.  Its events stay in the thread's log."""
+        run = await self.get(tenant, id)
+        if run.status.active:
+            raise Conflict(f"The run {id} is active; cancel it first.")
+        await self._journal.delete_run(id)
 
     async def wait(self, tenant: str, id: str) -> Run:
         """Return the run's record when it is no longer active."""
@@ -97,45 +172,50 @@ class Runs:
         """Go on with the runs that the last process left unfinished, oldest first; returns how many.
 
         A run that was running starts another attempt from its last checkpoint; one that has used up
-        its attempts ends with an error that says so.
+        its attempts ends with an error that says so.  Questions get their alarms back.
         """
-        left = await self._journal.runs(status=[RunStatus.ACCEPTED, RunStatus.RUNNING], limit=_UNFINISHED)
+        left = await self._journal.runs(status=[RunStatus.ACCEPTED, RunStatus.RUNNING], limit=_ALL)
         for run in reversed(left):
             opened = await self._channels.get(run.thread)
             if opened is None:
                 continue
             # They are on disk, and their clients were told: the bound of the queue is not for them.
-            turn = self._queue.enter(run.thread, bounded=False)
+            late = (run.options.start_at or 0) > time.time()
+            turn = None if late else self._queue.enter(run.thread, bounded=False)
             self._dispatcher.go(replace(run, status=RunStatus.ACCEPTED), opened[1], turn)
+            self._supersede(run)
+        for run in await self._journal.runs(waiting=True, limit=_ALL):
+            self._set_alarm(run)
         return len(left)
 
     async def stop(self, deadline: float) -> None:
         """Accept nothing more, give running runs `deadline` seconds, leave the rest for recovery."""
         self._stopping = True
+        await self._alarms.aclose()
         await self._dispatcher.stop(deadline)
 
     # ----------------------------------------------------------------- accepting
 
-    def _new_run(self, request: StartRun, version: str, input: JsonObject) -> Run:
-        key = request.idempotency_key
-        if key is not None and not 0 < len(key) <= _KEY_LENGTH:
-            raise InvalidInput(f"An idempotency key has 1 to {_KEY_LENGTH} characters; shorten it.")
-        now = time.time()
-        return Run(
-            id=str(uuid.uuid4()),
-            thread=request.thread or "",
-            tenant=request.tenant,
-            graph=request.graph,
-            version=version,
-            status=RunStatus.ACCEPTED,
-            input=input,
-            created_at=now,
-            updated_at=now,
-            config=request.config,
-            metadata=request.metadata,
-            idempotency_key=key,
-            traceparent=request.traceparent,
-        )
+    async def _interrupted(self, request: StartRun) -> Run | None:
+        """Return the run that a request without an input goes on from: the thread's newest, if it stopped."""
+        newest = await self._journal.runs(thread=request.thread, limit=1)
+        if newest and newest[0].tenant == request.tenant and newest[0].status is RunStatus.INTERRUPTED:
+            return newest[0]
+        command = request.options.command or {}
+        if "resume" in command:
+            raise Conflict(
+                f"No run of the thread {request.thread} waits for an answer; send an input instead."
+            )
+        return None
+
+    def _version(self, request: StartRun, before: Run | None) -> GraphVersion:
+        if before is None or request.options.checkpoint:
+            return self._library.get(request.graph)
+        if before.graph != request.graph:
+            raise InvalidInput(
+                f"The run that waits is of the graph {before.graph}, not {request.graph}; name that one."
+            )
+        return self._library.version(before.graph, before.version)
 
     async def _earlier(self, run: Run) -> Run | None:
         """Return the run that was started with the same key, if it was asked for the same."""
@@ -164,19 +244,23 @@ class Runs:
         thread = new_thread(request.tenant, request.thread, {})
         return thread, self._channels.add(thread), True
 
-    async def _accept(self, run: Run, thread: Thread, channel: Channel, turn: Turn, *, new: bool) -> Run:
+    async def _accept(
+        self, run: Run, thread: Thread, channel: Channel, turn: Turn | None, *, new: bool, answers: str | None
+    ) -> Run:
         """Store the run, its first events and its claim (when it is its turn at once) in one commit."""
         drafts = [lifecycle(run, RunStatus.ACCEPTED, attempt=1)]
-        if turn.granted:
+        if turn and turn.granted:
             run = replace(run, status=RunStatus.RUNNING, attempt=1, fence=1)
             drafts.append(lifecycle(run, RunStatus.RUNNING, attempt=1))
         reserved = channel.promise()
         events = channel.number(run.id, drafts)
+        stored = replace(thread, reserved=reserved)
         try:
-            await self._journal.accept(run, events, thread=replace(thread, reserved=reserved), new=new)
+            await self._journal.accept(run, events, thread=stored, new=new, answers=answers)
         except HubbubError as error:
             channel.settle(events, committed=False)
-            self._queue.leave(turn)
+            if turn:
+                self._queue.leave(turn)
             if new:
                 self._channels.drop(thread.id)
             if isinstance(error, Conflict) and run.idempotency_key and (earlier := await self._earlier(run)):
@@ -185,4 +269,103 @@ class Runs:
         channel.newest_run_start = events[0].seq - 1
         self._dispatcher.go(run, channel, turn)
         channel.settle(events, committed=True)
+        self._supersede(run)
         return run
+
+    def _supersede(self, run: Run) -> None:
+        """Stop the thread's other runs, if this one was sent to take their place."""
+        if run.options.multitask not in SUPERSEDING:
+            return
+        roll_back = run.options.multitask == "rollback"
+        for other in self._dispatcher.on_thread(run.thread):
+            if other.run.id != run.id:
+                self._dispatcher.interrupt(other, roll_back=roll_back)
+
+    # ----------------------------------------------------------------- answering
+
+    async def _own(self, tenant: str, thread: str) -> tuple[Thread, Channel]:
+        found = await self._channels.get(thread)
+        if found is None or found[0].tenant != tenant:
+            raise NotFound(f"There is no thread {thread}; create it first, or start a run on it.")
+        return found
+
+    async def _asking(self, thread: str, answer: Answer) -> Run:
+        """Return the run that asks; the error says whether nobody has asked, or somebody has answered."""
+        waiting = await self._journal.runs(thread=thread, waiting=True, limit=1)
+        for id in answer.responses:
+            try:
+                question(waiting[0].waiting if waiting else (), id)
+            except NoSuchInterrupt:
+                if await self._journal.asked(thread, id):
+                    raise Conflict(
+                        f"The question {id} was answered already, or its run has ended; look at the state."
+                    ) from None
+                raise
+        return waiting[0]
+
+    async def _go_on(self, run: Run, resumed: Run, channel: Channel, turn: Turn) -> Run:
+        drafts = []
+        if turn.granted:
+            resumed = replace(resumed, status=RunStatus.RUNNING, attempt=1)
+            drafts = [lifecycle(resumed, RunStatus.RUNNING, attempt=1)]
+        events = channel.number(run.id, drafts)
+        try:
+            if await self._journal.resume(resumed, events, fence=run.fence):
+                raise Conflict(f"The run {run.id} was answered by somebody else; look at the thread's state.")
+        except HubbubError:
+            channel.settle(events, committed=False)
+            self._queue.leave(turn)
+            raise
+        self._alarms.clear(run.id)
+        self._dispatcher.go(resumed, channel, turn)
+        channel.settle(events, committed=True)
+        return resumed
+
+    async def _give_up(self, run: Run) -> Run:
+        """Cancel a run that waits for an answer."""
+        _, channel = await self._own(run.tenant, run.thread)
+        message = "The run was cancelled while it waited for an answer."
+        error = {"code": "cancelled", "message": message, "step": None, "run": run.id}
+        ended = replace(run, status=RunStatus.CANCELLED, error=error, waiting=())
+        event = lifecycle(ended, ended.status, attempt=run.attempt, error=error)
+        await channel.durable(run.id, [event], RunChange(run.id, ended.status, run.fence, error=error))
+        self._alarms.clear(run.id)
+        return ended
+
+    def _set_alarm(self, run: Run) -> None:
+        """See to it that a question whose time is over gets the answer it says."""
+        due = [each for each in run.waiting if each.expires_at is not None]
+        if run.status is RunStatus.INTERRUPTED and due:
+            first = min(due, key=lambda each: each.expires_at or 0)
+            self._alarms.set(run.id, first.expires_at or 0, partial(self._expire, run, first))
+
+    async def _expire(self, run: Run, asked: Interrupt) -> None:
+        _log.info("nobody answered in time", run=run.id, thread=run.thread, interrupt=asked.id)
+        await self.respond(run.tenant, run.thread, Answer({asked.id: asked.otherwise}))
+
+
+def _new_run(request: StartRun, version: GraphVersion, before: Run | None) -> Run:
+    key = request.idempotency_key
+    if key is not None and not 0 < len(key) <= _KEY_LENGTH:
+        raise InvalidInput(f"An idempotency key has 1 to {_KEY_LENGTH} characters; shorten it.")
+    options: RunOptions = request.options
+    if before is not None and not options.checkpoint:
+        options = resuming(options, before.waiting)
+    goes_on = before is not None or options.checkpoint or options.command
+    now = time.time()
+    return Run(
+        id=str(uuid.uuid4()),
+        thread=request.thread or "",
+        tenant=request.tenant,
+        graph=request.graph,
+        version=version.version,
+        status=RunStatus.ACCEPTED,
+        input=None if request.input is None and goes_on else version.validate_input(request.input),
+        created_at=now,
+        updated_at=now,
+        config=request.config,
+        metadata=request.metadata,
+        idempotency_key=key,
+        traceparent=request.traceparent,
+        options=options,
+    )

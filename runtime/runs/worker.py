@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphRecursionError
+from langgraph.errors import GraphDrained, GraphRecursionError
+from langgraph.runtime import RunControl
+from langgraph.types import Command, Send
 
 from runtime.errors import LimitExceeded
 from runtime.extensions.catalog import Catalog
@@ -18,8 +20,11 @@ from runtime.extensions.context import Services
 from runtime.graphs.library import GraphVersion
 from runtime.graphs.scope import RunScope
 from runtime.journal.checkpoints import JournalSaver
+from runtime.runs.answers import merged
 from runtime.runs.channel import Channel, Draft
+from runtime.runs.control import Control
 from runtime.runs.messages import MessageWriter
+from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
 from runtime.runs.threads import ThreadState, state_of
 from runtime.telemetry import Span, Telemetry, get_logger
@@ -46,8 +51,8 @@ class Worker:
     timeout: float
     """Seconds a run may take when its graph sets no shorter limit."""
 
-    async def execute(self, run: Run, channel: Channel, catalog: Catalog) -> Ending:
-        """Run the graph to its end.  Never raises but for cancellation."""
+    async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
+        """Run the graph to its end, or to where it waits.  Never raises but for cancellation."""
         open_messages = list[MessageWriter]()
         try:
             version = self.library.version(run.graph, run.version)
@@ -55,9 +60,9 @@ class Worker:
             async with asyncio.timeout(min(version.limits.timeout or self.timeout, self.timeout)) as limit:
                 scope = self._scope(run, channel, catalog, spent, open_messages, _monotonic(limit.when()))
                 with self._span(run) as span:
-                    values = await self._drive(run, version, channel, scope)
-                    span.set(status=RunStatus.SUCCESS.value)
-            return Ending(RunStatus.SUCCESS, output=version.output_of(values))
+                    ending = await _Execution(self, run, version, channel, scope, control).carry()
+                    span.set(status=ending.status.value)
+            return ending
         except TimeoutError:
             sentence = (
                 "The run took longer than its limit; raise limits.timeout of the graph or [runs] timeout."
@@ -73,7 +78,10 @@ class Worker:
             return Ending(RunStatus.ERROR, error=described)
         finally:
             for message in open_messages:
-                message.fail("incomplete", "The run ended before this message did.")
+                if control.leaving:
+                    message.fail("restarted", "The hub stops; this is written again by the next one.")
+                else:
+                    message.fail("incomplete", "The run ended before this message did.")
 
     async def read(self, run: Run) -> ThreadState:
         """Return the newest state of the run's thread, read with the graph version that wrote it."""
@@ -82,39 +90,13 @@ class Worker:
         state = state_of(await graph.aget_state({"configurable": {"thread_id": run.thread}}))
         return replace(state, values=version.visible(state.values))
 
-    async def _drive(self, run: Run, version: GraphVersion, channel: Channel, scope: RunScope) -> JsonObject:
-        graph = version.compiled(self.saver)
-        config: RunnableConfig = {
-            "configurable": {"thread_id": run.thread},
-            "metadata": {"run": run.id},
-            "recursion_limit": version.limits.max_steps,
-            **_allowed(run.config),
-        }
-        resumed = run.attempt > 1 and await self._has_checkpoint(run)
-        stream = graph.astream(
-            None if resumed else version.initial(run.input),
-            config,
-            context=scope,
-            stream_mode=["updates", "values"],
-            subgraphs=True,
-            durability="async",
-        )
-        values: JsonObject | None = None
-        async with aclosing(_generator(stream)) as parts:
-            async for namespace, mode, part in parts:
-                if mode == "values":
-                    part = part if namespace else version.visible(part)
-                    values = values if namespace else part
-                    channel.live(run.id, "values", part, namespace)
-                else:
-                    _updates(channel, run, namespace, part, version)
-        if values is None:  # the last attempt was killed after its last step
-            values = version.visible((await graph.aget_state(config)).values)
-        return values
+    async def roll_back(self, run: Run) -> None:
+        """Take back what a run did to its thread's state."""
+        await self.saver.adelete_for_runs([run.id])
 
     def _span(self, run: Run) -> Span:
         """Open the workflow's span: in the request's trace, or after a crash in one linked to it."""
-        again = run.attempt > 1
+        again = run.fence > 1
         return self.telemetry.workflow_span(
             *(run.graph, run.version, run.attempt),
             run=run.id,
@@ -123,10 +105,6 @@ class Worker:
             parent=None if again else run.traceparent,
             links=(run.traceparent,) if again else (),
         )
-
-    async def _has_checkpoint(self, run: Run) -> bool:
-        found = await self.saver.aget_tuple({"configurable": {"thread_id": run.thread}})
-        return found is not None and found.metadata.get("run") == run.id
 
     def _scope(
         self,
@@ -145,7 +123,7 @@ class Worker:
 
         def messages(node: str) -> MessageWriter:
             ordinals[node] = ordinals.get(node, 0) + 1
-            id = f"{run.id}:{node}:{ordinals[node]}:{run.attempt}"
+            id = f"{run.id}:{node}:{ordinals[node]}:{run.fence}"
             about = {"run_id": run.id, "thread_id": run.thread, "langgraph_node": node}
             message = MessageWriter(channel, run.id, id, about, first_token)
             open_messages.append(message)
@@ -162,6 +140,107 @@ class Worker:
             custom=lambda name, payload: _custom(channel, run, name, payload),
             spend=spent.add,
         )
+
+
+@dataclass(slots=True)
+class _Execution:
+    """One execution: from where the run stands to its end, or to where it waits."""
+
+    worker: Worker
+    run: Run
+    version: GraphVersion
+    channel: Channel
+    scope: RunScope
+    control: Control
+    values: JsonObject | None = None
+    questions: Questions = field(default_factory=Questions)
+    taken: int = 0
+    """How many of the messages sent into the run its state holds."""
+
+    async def carry(self) -> Ending:
+        """Drive the graph; a message that is sent into it is taken in at the next step boundary."""
+        graph = self.version.compiled(self.worker.saver)
+        given, checkpoint = await self._beginning()
+        while True:
+            try:
+                await self._drive(graph, given, checkpoint)
+            except GraphDrained:
+                if self.control.leaving:
+                    return Ending(RunStatus.ACCEPTED)
+            if not (injected := self.control.injected[self.taken :]):
+                return await self._ending(graph)
+            self.taken += len(injected)
+            given, checkpoint = Command(update={self.version.conversation: injected}), None
+
+    async def _beginning(self) -> tuple[Any, str | None]:
+        """Return what LangGraph is given, and the checkpoint it begins from when that is not the newest."""
+        run, options = self.run, self.run.options
+        # Only a run that was claimed before can have got further.
+        if run.fence > 1 and await self._has_begun():
+            return None, None
+        if options.command:
+            return _command(options.command), options.checkpoint
+        return None if run.input is None else self.version.initial(run.input), options.checkpoint
+
+    async def _has_begun(self) -> bool:
+        """Whether a step of this turn of the run is in the newest checkpoint."""
+        found = await self.worker.saver.aget_tuple({"configurable": {"thread_id": self.run.thread}})
+        if found is None or found.metadata.get("run_id") != self.run.id:
+            return False
+        made = found.metadata
+        self.taken = made.get("injected", 0)  # type: ignore[assignment]
+        return made.get("turn") == self.run.options.turn
+
+    async def _drive(self, graph: Any, given: Any, checkpoint: str | None) -> None:
+        run, options = self.run, self.run.options
+        stop = RunControl()
+        self.control.listen(stop.request_drain, self.taken)
+        stream = graph.astream(
+            given,
+            self._config(checkpoint),
+            context=self.scope,
+            stream_mode=["updates", "values"],
+            subgraphs=True,
+            durability="async",
+            interrupt_before=_steps(options.interrupt_before),
+            interrupt_after=_steps(options.interrupt_after),
+            control=stop,
+        )
+        async with aclosing(_generator(stream)) as parts:
+            async for namespace, mode, part in parts:
+                if mode == "updates" and "__interrupt__" in part:
+                    self.questions.add(namespace, part["__interrupt__"])
+                elif mode == "values":
+                    self._values(namespace, part)
+                else:
+                    _updates(self.channel, run, namespace, part, self.version)
+
+    def _values(self, namespace: tuple[str, ...], part: JsonObject) -> None:
+        if namespace:
+            part = {name: value for name, value in part.items() if name != "__interrupt__"}
+        else:
+            part = self.values = self.version.visible(part)
+        self.channel.live(self.run.id, "values", part, namespace)
+
+    def _config(self, checkpoint: str | None = None) -> RunnableConfig:
+        run = self.run
+        configurable: JsonObject = {"thread_id": run.thread, "run_id": run.id, "fence": run.fence}
+        if checkpoint:
+            configurable["checkpoint_id"] = checkpoint
+        return {
+            "configurable": configurable,
+            "metadata": {"run_id": run.id, "turn": run.options.turn, "injected": self.taken},
+            "recursion_limit": self.version.limits.max_steps,
+            **_allowed(run.config),
+        }
+
+    async def _ending(self, graph: Any) -> Ending:
+        if self.questions.stopped:
+            asked = self.questions.asked()
+            return Ending(RunStatus.INTERRUPTED, waiting=merged(asked, self.run.waiting))
+        if self.values is None:  # the last attempt was killed after its last step
+            self.values = self.version.visible((await graph.aget_state(self._config())).values)
+        return Ending(RunStatus.SUCCESS, output=self.version.output_of(self.values))
 
 
 @dataclass(slots=True)
@@ -183,6 +262,9 @@ class _Spent:
 def _updates(
     channel: Channel, run: Run, namespace: tuple[str, ...], part: dict[str, Any], version: GraphVersion
 ) -> None:
+    # What a resumed step had written before the interrupt was shown then.
+    if "__metadata__" in part:
+        return
     drafts = [
         Draft("updates", {"node": node, "values": version.visible(values or {})}, namespace)
         for node, values in part.items()
@@ -192,6 +274,18 @@ def _updates(
 
 def _custom(channel: Channel, run: Run, name: str, payload: Any) -> None:
     channel.durable(run.id, [Draft("custom", {"name": name, "payload": payload})])
+
+
+def _command(command: JsonObject) -> Command[Any]:
+    """Return LangGraph's command; a step to go to may be given an input of its own."""
+    goto = command.get("goto", ())
+    ways = goto if isinstance(goto, list) else [goto]
+    steps = [Send(way["node"], way.get("input")) if isinstance(way, dict) else way for way in ways if way]
+    return Command(resume=command.get("resume"), update=command.get("update"), goto=steps)
+
+
+def _steps(named: Sequence[str]) -> Any:
+    return "*" if "*" in named else list(named) or None
 
 
 def _allowed(config: JsonObject) -> RunnableConfig:

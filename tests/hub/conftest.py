@@ -18,6 +18,7 @@ from runtime.extensions.catalog import Catalog
 from runtime.journal.sqlite import SqliteJournal
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
+from runtime.runs.control import Control
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.messages import MessageWriter
 from runtime.runs.queue import RunQueue
@@ -75,7 +76,11 @@ class ScriptedWorker:
         self.release = asyncio.Event()
         self.states: dict[str, JsonObject] = {}
 
-    async def execute(self, run: Run, channel: Channel, catalog: Catalog) -> Ending:
+    async def roll_back(self, run: Run) -> None:
+        """Forget what it did."""
+        self.states.pop(run.thread, None)
+
+    async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Play a script."""
         text = (run.input or {})["text"]
         channel.live(run.id, "values", {"text": text})

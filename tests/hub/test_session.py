@@ -41,6 +41,9 @@ class Log:
         self.seq += 1
         self.events.append(Event(self.thread, self.seq, method, data, run, self.now, namespace))
 
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
+        """Nothing survives this log."""
+
     def durable(self, run: str, drafts: Sequence[Draft], spare: int = 0) -> None:
         self.seq += spare
         for draft in drafts:

@@ -26,7 +26,7 @@ MISTAKES = [
     ('question = "text"', 'end = "text"', "E03", "has a meaning of its own"),
     ('merge = "append"', 'merge = "apend"', "E03", "did you mean append?"),
     ('use    = "llm"', 'use    = "lmm"', "E06", "did you mean llm?"),
-    ('use    = "llm"', 'use    = "approve"', "E16", "approvals are not part of this version"),
+    ('use    = "llm"', 'use    = "wait"', "E16", "waits are not part of this version"),
     ('model  = "writer"', 'model  = "writr"', "E14", "did you mean writer?"),
     ('model  = "writer"\n', "", "E07", "llm needs the parameter model"),
     ('model  = "writer"', 'model  = "writer"\nprompts = "x"', "E07", "did you mean prompt?"),
@@ -170,3 +170,49 @@ def test_the_example_graphs_that_this_version_runs_have_no_mistakes(
     text = (models.parent / "graphs" / "rag_answer.toml").read_text()
     made = library(rag_answer=text)
     assert made.findings() == []  # type: ignore[attr-defined]
+
+
+APPROVAL = """
+[node.mark]
+use     = "approve"
+show    = ["answer"]
+choices = { yes = "end", no = "ask" }
+wait    = { at_most = "48h", then = "no" }
+save    = "decision"
+"""
+
+
+def approving(good: str) -> str:
+    """Return the good graph with an approval where it marks."""
+    head = good.partition("[node.mark]")[0].replace(
+        'score  = "number?"', 'score = "number?"\ndecision = "object?"'
+    )
+    return head + APPROVAL.lstrip()
+
+
+def test_an_approval_passes(check: Check, good: str) -> None:
+    assert check(approving(good)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "says"),
+    [
+        ('"end", no', '"ned", no', "E05", "did you mean end?"),
+        ('then = "no"', 'then = "nope"', "E05", "did you mean no?"),
+        ('show    = ["answer"]', 'show    = ["anwser"]', "E08", "did you mean answer?"),
+        ('show    = ["answer"]', 'show    = "answer"', "E03", "a list of names"),
+        ('"48h"', '"48"', "E03", "a duration"),
+        ('choices = { yes = "end", no = "ask" }\n', "", "E04", "needs its choices"),
+        ('wait    = { at_most = "48h", then = "no" }', 'wait    = "48h"', "E03", "which choice is made then"),
+        ('save    = "decision"', 'next    = "end"', "E02", "an approval has no next"),
+        ('save    = "decision"', 'save    = "decison"', "E08", "did you mean decision?"),
+    ],
+)
+def test_what_is_wrong_with_an_approval_is_named(
+    check: Check, good: str, old: str, new: str, code: str, says: str
+) -> None:
+    text = approving(good)
+    assert old in text
+    (finding,) = check(text.replace(old, new))
+    assert finding.code == code
+    assert says in str(finding)

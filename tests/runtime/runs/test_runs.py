@@ -1,0 +1,131 @@
+"""What becomes of runs that meet on a thread, wait for their time, are spoken to, and outlive their process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from runtime.errors import Conflict, InvalidInput
+from runtime.types import RunOptions, RunStatus
+
+from .conftest import World, lifecycles
+
+
+async def at_the_gate(world: World, name: str) -> None:
+    await world.until(lambda: f"before {name}" in world.ledger)
+
+
+async def test_runs_of_a_thread_take_turns(world: World) -> None:
+    first = await world.start("gate", input={"file": "a"})
+    second = await world.start("gate", input={"file": "b"})
+    await at_the_gate(world, "a")
+    world.open_gate("b")
+    world.open_gate("a")
+    assert (await world.ended(first)).status is RunStatus.SUCCESS
+    assert (await world.ended(second)).status is RunStatus.SUCCESS
+    assert world.ledger == ["before a", "after a 0", "before b", "after b 0"]
+
+
+async def test_a_busy_thread_can_be_refused(world: World) -> None:
+    first = await world.start("gate", input={"file": "a"})
+    with pytest.raises(Conflict, match="has an active run"):
+        await world.start("gate", input={"file": "b"}, options=RunOptions(multitask="reject"))
+    world.open_gate("a")
+    await world.ended(first)
+    assert len(await world.engine.runs.list("default", "t")) == 1
+
+
+async def test_interrupt_stops_the_others_and_keeps_what_they_did(world: World) -> None:
+    first = await world.start("gate", input={"file": "a"})
+    queued = await world.start("gate", input={"file": "queued"})
+    await at_the_gate(world, "a")
+    world.open_gate("b")
+    last = await world.start("gate", input={"file": "b"}, options=RunOptions(multitask="interrupt"))
+    assert (await world.ended(last)).status is RunStatus.SUCCESS
+    assert (await world.ended(first)).status is RunStatus.CANCELLED
+    assert (await world.ended(queued)).status is RunStatus.CANCELLED
+    assert world.ledger == ["before a", "before b", "after b 0"]
+
+
+async def test_a_stop_ends_the_half_message(world: World) -> None:
+    first = await world.start("gate", input={"file": "a"})
+    while not await world.engine.journal.open_messages(first.id):
+        await asyncio.sleep(0.005)
+    await world.engine.runs.cancel("default", first.id)
+    broken = [event.data for event in await world.events() if event.method == "messages"]
+    assert [(each["event"], each["code"]) for each in broken] == [("error", "incomplete")]
+
+
+async def test_a_run_can_wait_for_its_time_over_a_restart(world: World) -> None:
+    world.open_gate("a")
+    world.open_gate("b")
+    at = time.time() + 0.3
+    late = await world.start("gate", input={"file": "a"}, options=RunOptions(start_at=at))
+    soon = await world.start("gate", input={"file": "b"})
+    assert (await world.ended(soon)).status is RunStatus.SUCCESS
+    await world.restart()
+    assert (await world.ended(late)).status is RunStatus.SUCCESS
+    assert time.time() >= at
+    assert world.ledger == ["before b", "after b 0", "before a", "after a 0"]
+
+
+async def test_a_message_sent_into_a_run_is_in_its_state_at_the_next_step(world: World) -> None:
+    run = await world.start("gate", input={"file": "a"})
+    await at_the_gate(world, "a")
+    for text in ("faster", "stop"):
+        await world.engine.runs.inject("default", run.id, {"role": "user", "content": text})
+    world.open_gate("a")
+    assert (await world.ended(run)).status is RunStatus.SUCCESS
+    assert world.ledger == ["before a", "after a 2"]
+    state = await world.engine.threads.state("default", "t")
+    assert [message["content"] for message in state.values["messages"]] == ["faster", "stop"]
+
+
+async def test_what_was_sent_into_a_run_outlives_its_process(world: World) -> None:
+    run = await world.start("gate", input={"file": "a"})
+    await at_the_gate(world, "a")
+    await world.engine.runs.inject("default", run.id, {"role": "user", "content": "wait"})
+    await world.restart()
+    world.open_gate("a")
+    assert (await world.ended(run)).status is RunStatus.SUCCESS
+    assert world.ledger == ["before a", "after a 1"]
+
+
+async def test_nothing_is_sent_into_a_run_that_cannot_take_it(world: World) -> None:
+    message = {"role": "user", "content": "hello"}
+    waiting = await world.ended(await world.start("approve", "other", input={"topic": "piers"}))
+    with pytest.raises(InvalidInput, match="keeps no messages"):
+        await world.engine.runs.inject("default", waiting.id, message)
+    world.open_gate("a")
+    run = await world.ended(await world.start("gate", input={"file": "a"}))
+    with pytest.raises(Conflict, match="not active"):
+        await world.engine.runs.inject("default", run.id, message)
+
+
+async def test_a_stop_at_a_boundary_costs_a_run_neither_steps_nor_tries(world: World) -> None:
+    run = await world.start("gate", input={"file": "a"})
+    await at_the_gate(world, "a")
+    for _ in range(4):  # more often than [runs] attempts
+        while not await world.engine.journal.open_messages(run.id):
+            await asyncio.sleep(0.005)
+        await world.restart()
+    world.open_gate("a")
+    ended = await world.ended(run)
+    assert (ended.status, ended.attempt) == (RunStatus.SUCCESS, 1)
+    assert world.ledger == ["before a", "after a 0"]
+    halves = [event.data["code"] for event in await world.events() if event.data.get("event") == "error"]
+    assert halves == ["restarted"] * 4
+    assert lifecycles(await world.events())[-1] == ("completed", "success")
+
+
+async def test_a_drain_waits_for_the_step_and_leaves_the_next_to_another_process(world: World) -> None:
+    run = await world.start("gate", input={"file": "a"})
+    await at_the_gate(world, "a")
+    world.open_gate("a")
+    await world.engine.aclose(drain=20)
+    assert world.ledger == ["before a"]
+    await world.open()
+    assert (await world.ended(run)).status is RunStatus.SUCCESS
+    assert world.ledger == ["before a", "after a 0"]
