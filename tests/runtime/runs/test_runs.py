@@ -1,4 +1,4 @@
-"""What becomes of runs that meet on a thread, wait for their time, are spoken to, and outlive their process."""
+"""Runs that meet on a thread, wait for their time, are spoken to, and outlive their process."""
 
 from __future__ import annotations
 
