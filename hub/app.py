@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from hub import commands, health, sse
+from hub import commands, health, sse, webhooks
 from hub import socket as websockets
 from hub.auth import Attempts, Keyring
 from hub.background import Background
@@ -22,7 +22,7 @@ from hub.endpoint import Endpoint
 from hub.guard import add_headers, guard
 from hub.origins import Origins, is_loopback
 from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
-from hub.routes import admin, assistants, graphs, runs, session, threads
+from hub.routes import admin, assistants, crons, graphs, runs, session, threads
 from runtime.errors import CannotStart
 from runtime.telemetry import get_logger
 
@@ -36,6 +36,7 @@ _log = get_logger(__name__)
 ENDPOINTS: tuple[Endpoint, ...] = (
     *assistants.ENDPOINTS,
     *threads.ENDPOINTS,
+    *crons.ENDPOINTS,
     *runs.ENDPOINTS,
     *graphs.ENDPOINTS,
     *session.ENDPOINTS,
@@ -60,7 +61,7 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
     app.add_routes((*health.ROUTES, *commands.ROUTES, *sse.ROUTES, *websockets.ROUTES))
     app.on_response_prepare.append(add_headers)
-    app.cleanup_ctx.append(_parts)
+    app.cleanup_ctx.extend((_parts, webhooks.deliver))
     return app
 
 

@@ -14,6 +14,7 @@ from runtime.config_mistakes import Mistake, from_pydantic, take_out_later, take
 from runtime.errors import CannotStart, ConfigError
 from runtime.settings import (
     AuthSettings,
+    EgressSettings,
     HubLimits,
     HubSettings,
     ModelAlias,
@@ -30,6 +31,7 @@ from runtime.toml import MAX_BYTES, TomlDocument, TomlSyntaxError, parse_toml
 
 __all__ = [
     "AuthSettings",
+    "EgressSettings",
     "HubLimits",
     "HubSettings",
     "ModelAlias",

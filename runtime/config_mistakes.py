@@ -28,7 +28,6 @@ LATER: Final[tuple[str, ...]] = (
     "models.*.breaker",
     "cache",
     "guardrails",
-    "egress",
     "tenants",
     "plugins.*.host.concurrency",
     "plugins.*.host.breaker",

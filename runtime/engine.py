@@ -16,6 +16,7 @@ from runtime.graphs.library import GraphLibrary
 from runtime.journal.sqlite import SqliteJournal
 from runtime.ports import Collection, Context, ModelHandle
 from runtime.runs.channels import Channels
+from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue
 from runtime.runs.runs import Runs
@@ -64,6 +65,7 @@ class Engine:
     search: Search
     threads: Threads
     runs: Runs
+    crons: Crons
     boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     draining: bool = False
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -82,6 +84,7 @@ class Engine:
     async def aclose(self, drain: float = 0.0) -> None:
         """Give active runs `drain` seconds, then close every part in the reverse order of opening."""
         self.draining = True
+        await self.crons.aclose()
         await self.runs.stop(drain)
         await self._opened.aclose()
 
@@ -133,8 +136,10 @@ async def open_engine(settings: Settings) -> Engine:
         threads = Threads(journal, channels, queue.busy, worker)
         if recovered := await runs.recover():
             _log.info("unfinished runs go on", runs=recovered)
+        crons = Crons(journal, runs)
+        await crons.open()
         return Engine(
-            *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs),
+            *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs, crons),
             _opened=stack.pop_all(),
         )
 

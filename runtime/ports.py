@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from runtime.types import (
     ChatRequest,
+    Cron,
     Delta,
     Event,
     Health,
@@ -24,6 +25,7 @@ from runtime.types import (
     Score,
     Thread,
     Verdict,
+    Webhook,
 )
 
 if TYPE_CHECKING:
@@ -255,6 +257,7 @@ class RunChange:
     error: JsonObject | None = None
     output: JsonObject | None = None
     waiting: tuple[Interrupt, ...] = ()
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +361,24 @@ class Journal(Protocol):
         offset: int = 0,
     ) -> Sequence[Run]:
         """List runs, newest first, of one thread, in some states, or only those that wait for an answer."""
+
+    async def crons(self, tenant: str | None = None) -> Sequence[Cron]:
+        """List the crons of a tenant, or all, the newest first."""
+
+    async def put_cron(self, cron: Cron, *, new: bool = False) -> None:
+        """Store a cron; NotFound when it is not `new` and was deleted."""
+
+    async def delete_cron(self, tenant: str, id: str) -> None:
+        """Delete a cron; NotFound."""
+
+    async def webhooks(self, limit: int) -> Sequence[Webhook]:
+        """List the calls that are to be made, those that are due first first."""
+
+    async def put_webhook(self, webhook: Webhook) -> None:
+        """Store a call that is to be made again."""
+
+    async def delete_webhook(self, id: str) -> None:
+        """Forget a call that was made, or given up."""
 
     async def keys(self) -> Sequence[ApiKey]:
         """List the API keys, oldest first."""

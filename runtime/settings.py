@@ -186,6 +186,12 @@ class TelemetrySettings(_Section):
     logs: Literal["console", "json"] = "console"
 
 
+class EgressSettings(_Section):
+    """Where webhooks may go: names, addresses and networks; every public address when none is listed."""
+
+    allow: Texts = ()
+
+
 class SecretsSettings(_Section):
     """A folder of files, each named like the secret it holds."""
 
@@ -222,6 +228,7 @@ class Settings(_Section):
     )
     telemetry: TelemetrySettings = TelemetrySettings()
     secrets: SecretsSettings = SecretsSettings()
+    egress: EgressSettings = EgressSettings()
     plugins: PluginsSettings = PluginsSettings()
 
     _document: TomlDocument | None = PrivateAttr(default=None)

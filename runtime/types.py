@@ -275,6 +275,45 @@ class Run:
     waiting: tuple[Interrupt, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A run that is started again and again: on `thread`, or each time on a new one.
+
+    `schedule` is a cron expression, read in `timezone` (IANA; UTC without).  `next_at` is None when it
+    starts no more.  `payload` is what the client sent, `start` what a run is started with: `input`,
+    `config`, `metadata`, `options`.  Times are Unix seconds.
+    """
+
+    id: str
+    tenant: str
+    graph: str
+    schedule: str
+    payload: JsonObject
+    start: JsonObject
+    created_at: float
+    updated_at: float
+    thread: str | None = None
+    timezone: str | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    keep_threads: bool = False
+    enabled: bool = True
+    end_at: float | None = None
+    next_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A call that is to be made because a run has ended, until it was made or given up."""
+
+    id: str
+    tenant: str
+    url: str
+    body: JsonObject
+    created_at: float
+    due_at: float
+    tries: int = 0
+
+
 @dataclass(frozen=True)
 class Event:
     """Something that happened on a thread, numbered by the thread's one sequencer.

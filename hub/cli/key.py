@@ -59,6 +59,16 @@ def revoke(target: Target, id: str) -> None:
     click.echo(f"The key {id} is revoked.")
 
 
+@command.command()
+@click.option("--tenant", default="default", show_default=True, help="Whose runs the calls are about.")
+@click.pass_obj
+def webhook(target: Target, tenant: str) -> None:
+    """Print the key with which the webhooks of a tenant are signed; receivers verify them with it."""
+    from hub.webhooks import shown, tenant_key, workspace_key
+
+    click.echo(shown(tenant_key(workspace_key(target.settings().var), tenant)))
+
+
 async def _new(settings: Settings, name: str, tenant: str) -> dict[str, Any]:
     from hub.cli.workspace import open_desk
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
+from hub.egress import Egress
 from hub.endpoint import Call
 from hub.routes.stream_modes import LATER_MODES, StreamMode
 from runtime.errors import InvalidInput
@@ -54,7 +55,6 @@ _NOT_HERE: Final[dict[str, str]] = {
     "interrupt_before": "Runs cannot be stopped before a step; leave `interrupt_before` out.",
     "interrupt_after": "Runs cannot be stopped after a step; leave `interrupt_after` out.",
     "feedback_keys": "There is no feedback service here; leave `feedback_keys` out.",
-    "webhook": "No webhook is called when a run ends; leave `webhook` out and stream or wait.",
     "after_seconds": "A run starts at once; leave `after_seconds` out and send it later.",
     "strict_resume": "A run cannot be resumed with an answer here; leave `strict_resume` out.",
     "langsmith_tracer": "Traces go where [telemetry] in config.toml says; leave `langsmith_tracer` out.",
@@ -91,8 +91,12 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
         metadata=metadata,
         idempotency_key=call.idempotency_key,
         traceparent=call.traceparent,
-        options=RunOptions(multitask=body.multitask_strategy),
+        options=RunOptions(multitask=body.multitask_strategy, webhook=_webhook(call, body)),
     )
+
+
+def _webhook(call: Call[Any], body: RunBody) -> str | None:
+    return body.webhook and Egress(call.engine.settings.egress.allow).check(body.webhook)
 
 
 def modes_of(asked: str | Sequence[str]) -> list[StreamMode]:

@@ -17,10 +17,23 @@ import orjson
 from runtime.errors import Conflict, NoSuchRun, NotFound, StorageError
 from runtime.journal.log import Log, Statements
 from runtime.ports import ApiKey, RunChange
-from runtime.types import Event, Health, Interrupt, JsonObject, Run, RunOptions, RunStatus, Thread
+from runtime.types import (
+    Cron,
+    Event,
+    Health,
+    Interrupt,
+    JsonObject,
+    Run,
+    RunOptions,
+    RunStatus,
+    Thread,
+    Webhook,
+)
 
 T = TypeVar("T")
 _decode_options = msgspec.json.Decoder(RunOptions).decode
+_decode_cron = msgspec.json.Decoder(Cron).decode
+_decode_webhook = msgspec.json.Decoder(Webhook).decode
 _decode_waiting = msgspec.json.Decoder(tuple[Interrupt, ...]).decode
 
 _REFUSED = {
@@ -132,7 +145,7 @@ class SqliteJournal:
     async def delete_thread(self, thread: str) -> None:
         """Delete a thread with its runs, events and checkpoints; NotFound when it is not there."""
         parts = (
-            *("thread.delete_messages", "thread.delete_runs", "thread.delete_events"),
+            *("thread.delete_messages", "thread.delete_runs", "thread.delete_events", "thread.delete_crons"),
             *("checkpoints.delete", "writes.delete"),
         )
         if await self.submit([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
@@ -183,6 +196,8 @@ class SqliteJournal:
         if change and change.status is RunStatus.RUNNING:
             # Whoever has the thread now makes the questions of earlier runs void.
             changed.append(("runs.overtaken", (thread, change.run)))
+        if change and change.webhook:
+            changed.append(_put_webhook(change.webhook))
         return self.submit([*changed, *map(_append, events), *closed])
 
     async def events(self, thread: str, *, after: int, limit: int) -> list[Event]:
@@ -253,6 +268,38 @@ class SqliteJournal:
         newest_first = " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
         sql = _SELECT_RUNS + " WHERE " + " AND ".join(where) + newest_first
         return [_run(row) for row in await self._rows(sql, (*parameters, limit, offset))]
+
+    # ----------------------------------------------------------------- crons and webhooks
+
+    async def crons(self, tenant: str | None = None) -> list[Cron]:
+        """List the crons of a tenant, or all, the newest first."""
+        sql = "SELECT cron FROM crons WHERE ?1 IS NULL OR tenant = ?1"
+        found = [_decode_cron(cron) for (cron,) in await self._rows(sql, (tenant,))]
+        return sorted(found, key=lambda cron: (cron.created_at, cron.id), reverse=True)
+
+    async def put_cron(self, cron: Cron, *, new: bool = False) -> None:
+        """Store a cron; NotFound when it is not `new` and was deleted."""
+        row = (cron.id, cron.tenant, msgspec.json.encode(cron))
+        if await self.submit([("cron.put" if new else "cron.change", row)]):
+            raise NotFound(f"There is no cron {cron.id}; it may have been deleted.")
+
+    async def delete_cron(self, tenant: str, id: str) -> None:
+        """Delete a cron; NotFound."""
+        if await self.submit([("cron.delete", (id, tenant))]):
+            raise NotFound(f"There is no cron {id}; search for it.")
+
+    async def webhooks(self, limit: int) -> list[Webhook]:
+        """List the calls that are to be made, those that are due first first."""
+        rows = await self._rows("SELECT webhook FROM webhooks ORDER BY due_at LIMIT ?", (limit,))
+        return [_decode_webhook(webhook) for (webhook,) in rows]
+
+    async def put_webhook(self, webhook: Webhook) -> None:
+        """Store a call that is to be made again."""
+        await self.submit([_put_webhook(webhook)])
+
+    async def delete_webhook(self, id: str) -> None:
+        """Forget a call that was made, or given up."""
+        await self.submit([("webhook.delete", (id,))])
 
     # ----------------------------------------------------------------- keys
 
@@ -335,6 +382,10 @@ def _namespace(text: str) -> tuple[str, ...]:
 
 def _ends_message(event: Event) -> bool:
     return event.method == "messages" and event.data["event"] in ("message-finish", "error")
+
+
+def _put_webhook(webhook: Webhook) -> tuple[str, tuple[object, ...]]:
+    return "webhook.put", (webhook.id, webhook.due_at, msgspec.json.encode(webhook))
 
 
 def _options(run: Run) -> bytes:

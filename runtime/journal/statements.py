@@ -56,6 +56,11 @@ CREATE TABLE writes (
     PRIMARY KEY (thread, ns, checkpoint, task, idx)
 );
 
+CREATE TABLE crons (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, cron BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE webhooks (id TEXT PRIMARY KEY, due_at REAL NOT NULL, webhook BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX webhooks_due ON webhooks (due_at);
+
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL, tenant TEXT NOT NULL, name TEXT NOT NULL,
     created_at REAL NOT NULL, revoked INTEGER NOT NULL
@@ -127,5 +132,14 @@ STATEMENTS: dict[str, Statement] = {
     "write.replace": Statement("INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
     "checkpoints.delete": Statement("DELETE FROM checkpoints WHERE thread = ?1"),
     "writes.delete": Statement("DELETE FROM writes WHERE thread = ?1"),
+    "cron.put": Statement("INSERT OR REPLACE INTO crons VALUES (?, ?, ?)"),
+    # A cron that was deleted meanwhile stays deleted.
+    "cron.change": Statement("UPDATE crons SET cron = ?3 WHERE id = ?1 AND tenant = ?2", "gone"),
+    "cron.delete": Statement("DELETE FROM crons WHERE id = ?1 AND tenant = ?2", "gone"),
+    "thread.delete_crons": Statement(
+        "DELETE FROM crons WHERE json_extract(CAST(cron AS TEXT), '$.thread') = ?1"
+    ),
+    "webhook.put": Statement("INSERT OR REPLACE INTO webhooks VALUES (?, ?, ?)"),
+    "webhook.delete": Statement("DELETE FROM webhooks WHERE id = ?1"),
     "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
 }

@@ -17,7 +17,7 @@ from runtime.runs.channel import Channel
 from runtime.runs.control import Control
 from runtime.runs.messages import broken
 from runtime.runs.queue import RunQueue, Turn
-from runtime.runs.run import Ending, lifecycle, requests
+from runtime.runs.run import Ending, completion, lifecycle, requests
 from runtime.telemetry import Telemetry, bind, get_logger
 from runtime.types import Run, RunStatus
 
@@ -192,6 +192,7 @@ class Dispatcher:
             error=run.error,
             output=run.output,
             waiting=run.waiting,
+            webhook=None if run.status.active else completion(run),
         )
         await active.channel.durable(run.id, drafts, change)
         if active.rolled_back:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.errors import HubbubError, StepFailed
 from runtime.runs.channel import Draft
-from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus
+from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus, Webhook
 
 SUPERSEDING = frozenset({"interrupt", "rollback"})
 """Multitask strategies that stop the thread's other runs."""
@@ -93,6 +94,28 @@ def requests(questions: Sequence[Interrupt]) -> list[Draft]:
         )
         for each in questions
     ]
+
+
+def completion(run: Run) -> Webhook | None:
+    """Return the call that tells somebody elsewhere how a run has ended; None when nobody asked for it."""
+    if run.options.webhook is None:
+        return None
+    now = time.time()
+    body = {
+        "run_id": run.id,
+        "thread_id": run.thread,
+        "assistant_id": run.graph,
+        "created_at": run.created_at,
+        "ended_at": now,
+        "status": run.status.value,
+        "metadata": run.metadata,
+        "values": run.output,
+        "error": run.error,
+        "waiting": [{"id": each.id, "value": each.value} for each in run.waiting],
+    }
+    # A run that waits ends once more: each ending is told once.
+    id = f"{run.id}:{run.fence}"
+    return Webhook(id, run.tenant, run.options.webhook, body, created_at=now, due_at=now)
 
 
 def describe(error: Exception, run: str) -> JsonObject:

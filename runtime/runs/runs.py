@@ -25,7 +25,7 @@ from runtime.runs.channel import Channel
 from runtime.runs.channels import Channels
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue, Turn
-from runtime.runs.run import SUPERSEDING, StartRun, lifecycle
+from runtime.runs.run import SUPERSEDING, StartRun, completion, lifecycle
 from runtime.runs.threads import new_thread
 from runtime.telemetry import get_logger
 from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus, Thread
@@ -328,7 +328,8 @@ class Runs:
         error = {"code": "cancelled", "message": message, "step": None, "run": run.id}
         ended = replace(run, status=RunStatus.CANCELLED, error=error, waiting=())
         event = lifecycle(ended, ended.status, attempt=run.attempt, error=error)
-        await channel.durable(run.id, [event], RunChange(run.id, ended.status, run.fence, error=error))
+        change = RunChange(run.id, ended.status, run.fence, error=error, webhook=completion(ended))
+        await channel.durable(run.id, [event], change)
         self._alarms.clear(run.id)
         return ended
 

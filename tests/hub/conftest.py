@@ -19,13 +19,14 @@ from runtime.journal.sqlite import SqliteJournal
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.control import Control
+from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.messages import MessageWriter
 from runtime.runs.queue import RunQueue
 from runtime.runs.run import Ending
 from runtime.runs.runs import Runs
 from runtime.runs.threads import Threads, ThreadState
-from runtime.settings import AuthSettings, HubSettings, Settings
+from runtime.settings import AuthSettings, EgressSettings, HubSettings, Settings, StorageSettings
 from runtime.telemetry import Telemetry
 from runtime.types import Delta, Health, JsonObject, Run, RunStatus, Usage
 
@@ -120,6 +121,7 @@ class ScriptedEngine:
     journal: SqliteJournal
     threads: Threads
     runs: Runs
+    crons: Crons
     worker: ScriptedWorker
     telemetry: Telemetry
     library: ScriptedLibrary = field(default_factory=ScriptedLibrary)
@@ -136,6 +138,7 @@ class ScriptedEngine:
     async def aclose(self, drain: float = 0.0) -> None:
         """Stop runs and journal."""
         self.draining = True
+        await self.crons.aclose()
         await self.runs.stop(drain)
         await self.journal.aclose()
 
@@ -150,7 +153,9 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
     runs = Runs(journal, channels, queue, dispatcher, library)  # type: ignore[arg-type]
     threads = Threads(journal, channels, queue.busy, worker)
-    return ScriptedEngine(settings, journal, threads, runs, worker, telemetry)
+    crons = Crons(journal, runs)
+    await crons.open()
+    return ScriptedEngine(settings, journal, threads, runs, crons, worker, telemetry)
 
 
 @dataclass
@@ -183,7 +188,12 @@ class Hub:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """The settings of the hub; a test module may have its own."""
-    return Settings(workspace=tmp_path, hub=HubSettings(port=0, drain=1.0))
+    return Settings(
+        workspace=tmp_path,
+        hub=HubSettings(port=0, drain=1.0),
+        storage=StorageSettings(path=tmp_path),
+        egress=EgressSettings(allow=("127.0.0.1",)),
+    )
 
 
 @pytest.fixture

@@ -80,8 +80,9 @@ async def test_of_two_answers_at_once_one_wins_and_the_other_is_told(world: Worl
     winners = [result for result in results if isinstance(result, Run)]
     assert len(winners) == 1
     assert all(isinstance(result, Conflict) for result in results if result is not winners[0])
-    await world.ended(winners[0])
-    assert [line for line in world.ledger if line.startswith("publish")] == ["publish 0"]
+    ended = await world.ended(winners[0])
+    assert ended.output
+    assert [line for line in world.ledger if line.startswith("publish")] == [ended.output["said"]]
     with pytest.raises(Conflict, match="answered already"):
         await answer(world, id, "reject")
 
