@@ -102,6 +102,8 @@ class Feed:
 
     def _go_to(self, seq: int, *, resumed: bool) -> None:
         self._cursor, self._fresh, self.resumed = seq, resumed, resumed
+        # What one subscriber was too slow for is the past of the next one, who was not.
+        self._skip, self._kept = 0, frozenset()
         self.applied = min(self.applied, seq)
         self._merger.forget()
 

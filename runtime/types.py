@@ -217,6 +217,7 @@ class RunOptions:
     `command` is LangGraph's: `resume` (answers by interrupt id), `update`, `goto`.  `checkpoint` is the
     one to begin from.  `start_at` is Unix seconds.  An `ephemeral` run takes its thread with it.
     `turn` counts how often a person has answered it; `injected` are the messages sent into it since.
+    `fingerprint` is what an idempotency key was used for.
     """
 
     multitask: str = "enqueue"
@@ -230,6 +231,7 @@ class RunOptions:
     ephemeral: bool = False
     turn: int = 0
     injected: tuple[JsonObject, ...] = ()
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from runtime.errors import HubbubError, StepFailed
 from runtime.runs.channel import Draft
@@ -34,6 +37,13 @@ class StartRun:
     idempotency_key: str | None = None
     traceparent: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
+
+    @property
+    def fingerprint(self) -> str:
+        """What is asked for, as a hash: the same key may not be used for anything else."""
+        what = (self.graph, self.input, self.thread, self.config, self.metadata)
+        how = replace(self.options, start_at=None)  # counted from the moment of the request
+        return hashlib.sha256(msgspec.json.encode((*what, how), order="deterministic")).hexdigest()
 
     @property
     def goes_on(self) -> bool:

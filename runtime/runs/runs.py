@@ -65,19 +65,25 @@ class Runs:
         """
         if self._stopping:
             raise Overloaded("The hub is stopping; send the run again in a moment.", retry_after=2.0)
-        before = await self._interrupted(request) if request.goes_on and request.thread else None
-        version = self._version(request, before)
-        run = _new_run(request, version, before)
-        if run.idempotency_key and (earlier := await self._earlier(run)):
+        if earlier := await self._earlier(request):
             return earlier
+        before = await self._interrupted(request) if request.goes_on else None
+        run = _new_run(request, self._version(request, before), before)
         thread, channel, new = await self._thread(request)
         run = replace(run, thread=thread.id)
         if run.options.multitask == "reject" and self._queue.busy(thread.id):
             raise Conflict(f"The thread {thread.id} has an active run; wait for it, or start with 'enqueue'.")
         turn = None if run.options.start_at else self._queue.enter(thread.id)
         accepting = self._accept(run, thread, channel, turn, new=new, answers=before.id if before else None)
+        accepted = asyncio.ensure_future(accepting)
         # A client that goes away now must not leave a run on disk that nobody carries out.
-        return await asyncio.shield(asyncio.ensure_future(accepting))
+        try:
+            return await asyncio.shield(accepted)
+        except Conflict:
+            # Two requests with one key, at once: this is the other one's run.
+            if earlier := await self._earlier(request):
+                return earlier
+            raise
 
     async def respond(self, tenant: str, thread: str, answer: Answer) -> Run:
         """Answer what a run of the thread asks, and let that run go on; returns after it is on disk.
@@ -144,7 +150,9 @@ class Runs:
         run = await self.get(tenant, id)
         if stopped := await self._dispatcher.cancel(id, roll_back=roll_back):
             return stopped
-        return await self._give_up(run) if run.status is RunStatus.INTERRUPTED else run
+        if run.status is RunStatus.INTERRUPTED:
+            return await self._give_up(run, roll_back=roll_back)
+        return run
 
     async def delete(self, tenant: str, id: str) -> None:
         """Delete the record of a run; Conflict while it is active.  Its events stay in the thread's log."""
@@ -198,14 +206,13 @@ class Runs:
 
     async def _interrupted(self, request: StartRun) -> Run | None:
         """Return the run that a request without an input goes on from: the thread's newest, if it stopped."""
-        newest = await self._journal.runs(thread=request.thread, limit=1)
+        newest = await self._journal.runs(thread=request.thread, limit=1) if request.thread else ()
         if newest and newest[0].tenant == request.tenant and newest[0].status is RunStatus.INTERRUPTED:
             return newest[0]
         command = request.options.command or {}
         if "resume" in command:
-            raise Conflict(
-                f"No run of the thread {request.thread} waits for an answer; send an input instead."
-            )
+            where = f"thread {request.thread}" if request.thread else "new thread"
+            raise Conflict(f"No run of the {where} waits for an answer; send an input instead.")
         return None
 
     def _version(self, request: StartRun, before: Run | None) -> GraphVersion:
@@ -217,17 +224,19 @@ class Runs:
             )
         return self._library.version(before.graph, before.version)
 
-    async def _earlier(self, run: Run) -> Run | None:
+    async def _earlier(self, request: StartRun) -> Run | None:
         """Return the run that was started with the same key, if it was asked for the same."""
-        assert run.idempotency_key
-        found = await self._journal.run_of_key(run.tenant, run.idempotency_key)
+        key = request.idempotency_key
+        if key is None:
+            return None
+        if not 0 < len(key) <= _KEY_LENGTH:
+            raise InvalidInput(f"An idempotency key has 1 to {_KEY_LENGTH} characters; shorten it.")
+        found = await self._journal.run_of_key(request.tenant, key)
         if found is None:
             return None
-        same = (found.graph, found.input) == (run.graph, run.input) and run.thread in ("", found.thread)
-        if not same:
+        if found.options.fingerprint != request.fingerprint:
             raise Conflict(
-                f"The idempotency key {run.idempotency_key} was used for another request (run {found.id}); "
-                "use a new key."
+                f"The idempotency key {key} was used for another request (run {found.id}); use a new key."
             )
         active = self._dispatcher.active.get(found.id)
         return active.run if active else found
@@ -257,14 +266,12 @@ class Runs:
         stored = replace(thread, reserved=reserved)
         try:
             await self._journal.accept(run, events, thread=stored, new=new, answers=answers)
-        except HubbubError as error:
+        except HubbubError:
             channel.settle(events, committed=False)
             if turn:
                 self._queue.leave(turn)
             if new:
                 self._channels.drop(thread.id)
-            if isinstance(error, Conflict) and run.idempotency_key and (earlier := await self._earlier(run)):
-                return earlier
             raise
         channel.newest_run_start = events[0].seq - 1
         self._dispatcher.go(run, channel, turn)
@@ -321,7 +328,7 @@ class Runs:
         channel.settle(events, committed=True)
         return resumed
 
-    async def _give_up(self, run: Run) -> Run:
+    async def _give_up(self, run: Run, *, roll_back: bool) -> Run:
         """Cancel a run that waits for an answer."""
         _, channel = await self._own(run.tenant, run.thread)
         message = "The run was cancelled while it waited for an answer."
@@ -346,12 +353,11 @@ class Runs:
 
 
 def _new_run(request: StartRun, version: GraphVersion, before: Run | None) -> Run:
-    key = request.idempotency_key
-    if key is not None and not 0 < len(key) <= _KEY_LENGTH:
-        raise InvalidInput(f"An idempotency key has 1 to {_KEY_LENGTH} characters; shorten it.")
     options: RunOptions = request.options
     if before is not None and not options.checkpoint:
         options = resuming(options, before.waiting)
+    if request.idempotency_key:
+        options = replace(options, fingerprint=request.fingerprint)
     goes_on = before is not None or options.checkpoint or options.command
     now = time.time()
     return Run(
@@ -366,7 +372,7 @@ def _new_run(request: StartRun, version: GraphVersion, before: Run | None) -> Ru
         updated_at=now,
         config=request.config,
         metadata=request.metadata,
-        idempotency_key=key,
+        idempotency_key=request.idempotency_key,
         traceparent=request.traceparent,
         options=options,
     )

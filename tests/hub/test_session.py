@@ -218,6 +218,21 @@ def test_a_reader_who_missed_too_much_is_told_so_and_gets_the_durable_events() -
     assert seqs(frames) == sorted(set(seqs(frames)))
 
 
+def test_a_new_subscriber_is_spared_nothing_that_another_one_was_too_slow_for() -> None:
+    """What was skipped is the past of a subscription that comes later, and the past is shown whole."""
+    log, to = Log("t1"), session(late=1.0)
+    subscribe(to, log, ["messages"])
+    log.live(RUN, "values", {"n": 0})
+    pump(to, log)
+    MessageWriter(log, RUN, "m1", {}).push(Delta(text="a"))  # type: ignore[arg-type]
+    log.now += 2000
+    pump(to, log, waited=True)
+    said(to)
+    subscribe(to, log, ["values"], id=2)
+    pump(to, log)
+    assert seqs(said(to)) == [1]
+
+
 def test_a_reader_in_the_middle_of_a_message_gets_no_second_start() -> None:
     """A message whose start was seen goes on with its whole text: a second start would be another message."""
     log, to = Log("t1"), session(late=1.0)

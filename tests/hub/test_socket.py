@@ -282,6 +282,7 @@ async def test_a_client_that_comes_back_goes_on_where_it_was(hub: Any) -> None:
     for text in "bcd":
         message.push(Delta(text=f"{text} "))
     message.finish()
+    await channel.durable(run, [])  # until all of it is shown
     async with connected(hub) as client:
         last = seen[-1]["seq"]
         refused = await client.ask("subscription.subscribe", channels=["messages"], since=10_000)

@@ -147,7 +147,7 @@ class World:
         await self.engine.aclose(drain)
         return await self.open()
 
-    async def start(self, graph: str, thread: str = "t", **more: Any) -> Run:
+    async def start(self, graph: str, thread: str | None = "t", **more: Any) -> Run:
         """Start a run."""
         return await self.engine.runs.start(StartRun("default", graph, thread=thread, **more))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -129,3 +130,45 @@ async def test_a_drain_waits_for_the_step_and_leaves_the_next_to_another_process
     await world.open()
     assert (await world.ended(run)).status is RunStatus.SUCCESS
     assert world.ledger == ["before a", "after a 0"]
+
+
+async def test_the_same_key_is_the_same_run_also_when_it_answered(world: World) -> None:
+    await world.ended(await world.start("approve", input={"topic": "piers"}))
+    resume = RunOptions(command={"resume": "publish"})
+    first = await world.start("approve", idempotency_key="k", options=resume)
+    again = await world.start("approve", idempotency_key="k", options=resume)
+    assert again.id == first.id
+    await world.ended(first)
+    assert world.ledger == ["draft piers", "publish "]
+
+
+async def test_of_many_requests_with_one_key_at_once_one_makes_a_run(world: World) -> None:
+    asked = [world.start("approve", input={"topic": "a"}, idempotency_key="k") for _ in range(5)]
+    runs = await asyncio.gather(*asked)
+    assert len({run.id for run in runs}) == 1
+    assert len(await world.engine.runs.list("default", "t")) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"input": {"topic": "b"}},
+        {"metadata": {"a": 1}},
+        {"config": {"tags": ["a"]}},
+        {"options": RunOptions(webhook="https://example.com/")},
+        {"thread": "another"},
+        {"graph": "gate", "input": {"file": "a"}},
+    ],
+)
+async def test_a_key_is_not_used_for_anything_else(world: World, other: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"graph": "approve", "input": {"topic": "a"}, "idempotency_key": "k"}
+    await world.ended(await world.start(**asked))
+    with pytest.raises(Conflict, match="use a new key"):
+        await world.start(**{**asked, **other})
+
+
+async def test_nothing_is_resumed_that_does_not_wait(world: World) -> None:
+    with pytest.raises(Conflict, match="waits for an answer"):
+        await world.start("approve", options=RunOptions(command={"resume": "publish"}))
+    with pytest.raises(Conflict, match="new thread"):
+        await world.start("approve", thread=None, options=RunOptions(command={"resume": "publish"}))
