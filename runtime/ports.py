@@ -291,10 +291,13 @@ class Journal(Protocol):
         """List a tenant's threads, the latest changed first."""
 
     async def update_thread(self, thread: Thread) -> None:
-        """Store a thread's metadata; NotFound when it is gone."""
+        """Store a thread's metadata and when it expires; NotFound when it is gone."""
 
     async def delete_thread(self, thread: str) -> None:
         """Delete a thread with its runs, events and checkpoints; NotFound when it is not there."""
+
+    async def expired_threads(self, before: float, limit: int) -> Sequence[Thread]:
+        """Return threads that have expired, or were not changed since `before`, and have no work to do."""
 
     def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
         """Promise that no seq above `reserved` is shown before a later promise."""

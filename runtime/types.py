@@ -199,7 +199,10 @@ class RunStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A durable conversation.  `reserved` is the highest seq that may have been shown to anyone."""
+    """A durable conversation.  `reserved` is the highest seq that may have been shown to anyone.
+
+    At `expires_at` (Unix seconds) it is deleted, or with `expiry` "keep_latest" all but its newest state.
+    """
 
     id: str
     tenant: str
@@ -208,6 +211,8 @@ class Thread:
     updated_at: float
     reserved: int = 0
     position: int = 0
+    expires_at: float | None = None
+    expiry: Literal["delete", "keep_latest"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,15 @@ _REFUSED = {
 _READERS = 4
 _SELECT_THREADS = (
     "SELECT id, tenant, metadata, created_at, updated_at, reserved,"
-    " (SELECT coalesce(max(position), 0) FROM events WHERE thread = threads.id) FROM threads"
+    " coalesce((SELECT position FROM events WHERE thread = threads.id ORDER BY seq DESC LIMIT 1), 0),"
+    " expires_at, expiry FROM threads"
+)
+_EXPIRED = (
+    " WHERE (expires_at <= ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
+    " AND status IN ('accepted', 'running')))"
+    " OR (updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
+    " AND status IN ('accepted', 'running', 'interrupted')))"
+    " ORDER BY coalesce(expires_at, updated_at) LIMIT ?3"
 )
 _SELECT_RUNS = (
     "SELECT id, thread, tenant, graph, version, status, input, created_at, updated_at, config, metadata,"
@@ -137,9 +145,9 @@ class SqliteJournal:
         return [_thread(row) for row in await self._rows(sql, (tenant, limit, offset))]
 
     async def update_thread(self, thread: Thread) -> None:
-        """Store a thread's metadata."""
-        change = ("thread.update", (thread.id, orjson.dumps(thread.metadata), thread.updated_at))
-        if await self.submit([change]):
+        """Store a thread's metadata and when it expires."""
+        row = (thread.id, orjson.dumps(thread.metadata), thread.updated_at, thread.expires_at, thread.expiry)
+        if await self.submit([("thread.update", row)]):
             raise NotFound(f"There is no thread {thread.id}; it may have been deleted.")
 
     async def delete_thread(self, thread: str) -> None:
@@ -150,6 +158,15 @@ class SqliteJournal:
         )
         if await self.submit([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
             raise NotFound(f"There is no thread {thread}; it may have been deleted.")
+
+    async def expired_threads(self, before: float, limit: int) -> list[Thread]:
+        """Return threads that have expired and that no run works on, the longest due first.
+
+        Expired is a thread whose `expires_at` has passed, and one that was not changed since `before`
+        and waits for nobody's answer either.
+        """
+        parameters = (time.time(), before, limit)
+        return [_thread(row) for row in await self._rows(_SELECT_THREADS + _EXPIRED, parameters)]
 
     def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
         """Promise, once the future is done, that no seq above `reserved` is shown before a later promise."""
@@ -322,8 +339,8 @@ def _json(value: JsonObject | None) -> bytes | None:
 
 
 def _create_thread(thread: Thread) -> tuple[str, tuple[object, ...]]:
-    row = (thread.id, thread.tenant, orjson.dumps(thread.metadata))
-    return "thread.create", (*row, thread.created_at, thread.updated_at, thread.reserved)
+    row = (thread.id, thread.tenant, orjson.dumps(thread.metadata), thread.created_at, thread.updated_at)
+    return "thread.create", (*row, thread.reserved, thread.expires_at, thread.expiry)
 
 
 def _create_run(run: Run) -> tuple[str, tuple[object, ...]]:

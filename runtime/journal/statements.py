@@ -13,9 +13,11 @@ SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE threads (
     id TEXT PRIMARY KEY, tenant TEXT NOT NULL, metadata BLOB NOT NULL,
-    created_at REAL NOT NULL, updated_at REAL NOT NULL, reserved INTEGER NOT NULL
+    created_at REAL NOT NULL, updated_at REAL NOT NULL, reserved INTEGER NOT NULL,
+    expires_at REAL, expiry TEXT
 ) WITHOUT ROWID;
 CREATE INDEX threads_by_tenant ON threads (tenant, updated_at);
+CREATE INDEX threads_by_expiry ON threads (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, thread TEXT NOT NULL, tenant TEXT NOT NULL,
@@ -33,9 +35,8 @@ CREATE UNIQUE INDEX runs_by_key ON runs (tenant, idempotency_key) WHERE idempote
 CREATE TABLE events (
     thread TEXT NOT NULL, position INTEGER NOT NULL, seq INTEGER NOT NULL, run TEXT NOT NULL,
     method TEXT NOT NULL, namespace TEXT NOT NULL, data BLOB NOT NULL, timestamp INTEGER NOT NULL,
-    PRIMARY KEY (thread, position)
+    PRIMARY KEY (thread, seq)
 );
-CREATE UNIQUE INDEX events_by_seq ON events (thread, seq);
 CREATE INDEX questions ON events (thread) WHERE method = 'input.requested';
 
 -- Messages that have begun and not ended: what a client of a dead process may have seen a half of.
@@ -43,18 +44,27 @@ CREATE TABLE open_messages (
     run TEXT NOT NULL, message TEXT NOT NULL, namespace TEXT NOT NULL, PRIMARY KEY (run, message)
 ) WITHOUT ROWID;
 
+-- `owner` is the checkpoint whose task runs this subgraph; `chained` says that the state needs the parent's.
 CREATE TABLE checkpoints (
-    thread TEXT NOT NULL, ns TEXT NOT NULL, id TEXT NOT NULL, parent TEXT,
-    type TEXT NOT NULL, checkpoint BLOB NOT NULL, metadata BLOB NOT NULL,
+    thread TEXT NOT NULL, ns TEXT NOT NULL, id TEXT NOT NULL, parent TEXT, run TEXT NOT NULL,
+    owner_ns TEXT, owner TEXT, chained INTEGER NOT NULL,
+    type TEXT NOT NULL, checkpoint BLOB NOT NULL, metadata TEXT NOT NULL,
     PRIMARY KEY (thread, ns, id)
 );
+CREATE INDEX checkpoints_by_owner ON checkpoints (thread, owner_ns, owner) WHERE owner IS NOT NULL;
 
+-- Each run has a `layer` of its own for what replaces (an answer, an interrupt), so that a run can be undone.
 CREATE TABLE writes (
     thread TEXT NOT NULL, ns TEXT NOT NULL, checkpoint TEXT NOT NULL,
-    task TEXT NOT NULL, idx INTEGER NOT NULL, channel TEXT NOT NULL,
-    type TEXT NOT NULL, value BLOB NOT NULL, path TEXT NOT NULL,
-    PRIMARY KEY (thread, ns, checkpoint, task, idx)
+    task TEXT NOT NULL, idx INTEGER NOT NULL, layer TEXT NOT NULL, run TEXT NOT NULL,
+    path TEXT NOT NULL, channel TEXT NOT NULL, type TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (thread, ns, checkpoint, task, idx, layer)
 );
+
+CREATE TRIGGER checkpoint_takes_its_own_along AFTER DELETE ON checkpoints BEGIN
+    DELETE FROM writes WHERE thread = old.thread AND ns = old.ns AND checkpoint = old.id;
+    DELETE FROM checkpoints WHERE thread = old.thread AND owner_ns = old.ns AND owner = old.id;
+END;
 
 CREATE TABLE crons (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, cron BLOB NOT NULL) WITHOUT ROWID;
 
@@ -79,9 +89,26 @@ class Statement(NamedTuple):
     refusal: str = ""
 
 
+# A run's record has no newer fence than the writer's; whoever gives no fence is trusted.
+_UNFENCED = "(?{fence} IS NULL OR EXISTS (SELECT 1 FROM runs WHERE id = ?{run} AND fence <= ?{fence}))"
+_SIBLINGS = "FROM checkpoints WHERE thread = ?1 AND ns = ?2"
+_KEPT = (  # the newest, the newest of another run, and their ancestors as far as these are needed
+    f"WITH RECURSIVE kept (id) AS (SELECT id FROM (SELECT id {_SIBLINGS} ORDER BY id DESC LIMIT ?3)"
+    f" UNION SELECT id FROM (SELECT id {_SIBLINGS} AND run <> ?4 ORDER BY id DESC LIMIT 1)"
+    " UNION SELECT parent FROM kept JOIN checkpoints USING (id)"
+    " WHERE thread = ?1 AND ns = ?2 AND chained AND parent IS NOT NULL)"
+)
+_WRITE = (
+    "INSERT INTO writes SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
+    f" WHERE {_UNFENCED.format(run=7, fence=12)} ON CONFLICT (thread, ns, checkpoint, task, idx, layer)"
+)
+
 STATEMENTS: dict[str, Statement] = {
-    "thread.create": Statement("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?)"),
-    "thread.update": Statement("UPDATE threads SET metadata = ?2, updated_at = ?3 WHERE id = ?1", "gone"),
+    "thread.create": Statement("INSERT INTO threads VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+    "thread.update": Statement(
+        "UPDATE threads SET metadata = ?2, updated_at = ?3, expires_at = ?4, expiry = ?5 WHERE id = ?1",
+        "gone",
+    ),
     "thread.reserve": Statement(
         "UPDATE threads SET reserved = max(reserved, ?2), updated_at = max(updated_at, ?3) WHERE id = ?1",
         "gone",
@@ -123,15 +150,53 @@ STATEMENTS: dict[str, Statement] = {
     "message.close": Statement("DELETE FROM open_messages WHERE run = ?1 AND message = ?2"),
     "event": Statement(
         # Compare and set: the position is the next one, or nothing is appended.
-        "INSERT INTO events SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
-        " WHERE ?2 = 1 + (SELECT coalesce(max(position), 0) FROM events WHERE thread = ?1)",
+        "INSERT INTO events SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE ?2 = 1 + coalesce("
+        "(SELECT position FROM events WHERE thread = ?1 ORDER BY seq DESC LIMIT 1), 0)",
         "conflict",
     ),
-    "checkpoint": Statement("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)"),
-    "write": Statement("INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-    "write.replace": Statement("INSERT OR REPLACE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    "checkpoint": Statement(
+        "INSERT INTO checkpoints SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
+        f" WHERE {_UNFENCED.format(run=5, fence=12)} ON CONFLICT (thread, ns, id) DO UPDATE SET"
+        " parent = excluded.parent, run = excluded.run, owner_ns = excluded.owner_ns, owner = excluded.owner,"
+        " chained = excluded.chained, type = excluded.type, checkpoint = excluded.checkpoint,"
+        " metadata = excluded.metadata",
+        "fenced",
+    ),
+    "checkpoints.prune": Statement(
+        # Once a tenth too many: all go but the newest ?3, the newest of another run (where undoing this
+        # one leads back to), and what the state of these is built from.
+        f"{_KEPT} DELETE FROM checkpoints WHERE ns = ?2 AND id NOT IN kept AND thread ="
+        f" CASE WHEN EXISTS (SELECT 1 {_SIBLINGS} ORDER BY id DESC LIMIT 1 OFFSET ?3 + ?3 / 10) THEN ?1 END"
+    ),
+    "checkpoints.keep_latest": Statement(
+        "WITH RECURSIVE kept (ns, id) AS ("
+        " SELECT ns, max(id) FROM checkpoints WHERE thread = ?1 GROUP BY ns"
+        " UNION SELECT ns, parent FROM kept JOIN checkpoints USING (ns, id)"
+        " WHERE thread = ?1 AND chained AND parent IS NOT NULL)"
+        " DELETE FROM checkpoints WHERE thread = ?1 AND (ns, id) NOT IN kept"
+    ),
+    "checkpoints.copy": Statement(
+        "INSERT INTO checkpoints SELECT ?2, ns, id, parent, '', owner_ns, owner, chained, type, checkpoint,"
+        " metadata FROM checkpoints WHERE thread = ?1"
+    ),
     "checkpoints.delete": Statement("DELETE FROM checkpoints WHERE thread = ?1"),
+    "checkpoints.delete_run": Statement("DELETE FROM checkpoints WHERE thread = ?1 AND run = ?2"),
+    "write": Statement(
+        # What a task wrote first, stays.
+        f"{_WRITE} DO UPDATE SET idx = excluded.idx",
+        "fenced",
+    ),
+    "write.replace": Statement(
+        f"{_WRITE} DO UPDATE SET path = excluded.path, channel = excluded.channel,"
+        " type = excluded.type, value = excluded.value",
+        "fenced",
+    ),
+    "writes.copy": Statement(
+        "INSERT INTO writes SELECT ?2, ns, checkpoint, task, idx, layer, '', path, channel, type, value"
+        " FROM writes WHERE thread = ?1 ORDER BY rowid"
+    ),
     "writes.delete": Statement("DELETE FROM writes WHERE thread = ?1"),
+    "writes.delete_run": Statement("DELETE FROM writes WHERE thread = ?1 AND run = ?2"),
     "cron.put": Statement("INSERT OR REPLACE INTO crons VALUES (?, ?, ?)"),
     # A cron that was deleted meanwhile stays deleted.
     "cron.change": Statement("UPDATE crons SET cron = ?3 WHERE id = ?1 AND tenant = ?2", "gone"),

@@ -62,6 +62,7 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
     database.execute("PRAGMA cache_size = -32768")
+    database.execute("PRAGMA recursive_triggers = ON")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise ValueError(

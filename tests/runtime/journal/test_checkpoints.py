@@ -26,4 +26,5 @@ async def test_the_saver_passes_the_base_conformance_suite(journal: SqliteJourna
         yield JournalSaver(journal)
 
     report = await validate(saver)
-    assert report.passed_all_base(), report
+    report.print_report()
+    assert report.passed_all(), report
