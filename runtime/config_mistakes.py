@@ -15,7 +15,6 @@ from runtime.settings import PluginHost, Settings
 LATER: Final[tuple[str, ...]] = (
     "auth.jwt",
     "storage.url",
-    "storage.keep",
     "bus",
     "graphs",
     "search.chroma",

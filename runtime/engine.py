@@ -127,7 +127,11 @@ async def open_engine(settings: Settings) -> Engine:
         library = await asyncio.to_thread(GraphLibrary, settings, catalog)
         await asyncio.to_thread(library.keep)
         worker = Worker(
-            library, JournalSaver(journal), _Services(gateway, search), telemetry, settings.runs.timeout
+            library,
+            JournalSaver(journal, keep=settings.storage.keep.checkpoints),
+            _Services(gateway, search),
+            telemetry,
+            settings.runs.timeout,
         )
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal, queue.busy)

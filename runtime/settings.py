@@ -28,6 +28,16 @@ def _seconds(value: object, info: ValidationInfo) -> float:
     return seconds(value)
 
 
+def _lifetime(value: object, info: ValidationInfo) -> float | None:
+    """Read a duration, or "forever" as None."""
+    if value in ("forever", None):
+        return None
+    try:
+        return _seconds(value, info)
+    except ValueError:
+        raise ValueError('must be a duration or "forever"; write for example "30d"') from None
+
+
 def _bytes(value: object, info: ValidationInfo) -> int:
     return value if info.context is None and isinstance(value, int) else size_in_bytes(value)
 
@@ -77,6 +87,7 @@ def _with_writer(models: dict[str, ModelAlias]) -> dict[str, ModelAlias]:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=365 * 86400)]
+Lifetime = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_lifetime)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
 WorkspacePath = Annotated[Path, BeforeValidator(_path)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path)]
@@ -141,11 +152,19 @@ class AuthSettings(_Section):
     mode: Literal["open", "keys"] = "open"
 
 
+class StorageKeep(_Section):
+    """How many checkpoints of a thread stay, and how long a thread that nobody uses (None: forever)."""
+
+    checkpoints: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    threads: Lifetime = None
+
+
 class StorageSettings(_Section):
     """Where everything is kept; "full" survives power loss, "normal" a kill of the process."""
 
     path: WorkspacePath = Field(default=Path("var"), validate_default=True)
     durability: Literal["full", "normal"] = "full"
+    keep: StorageKeep = StorageKeep()
 
 
 class RunsSettings(_Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from langgraph.checkpoint.base import (
     get_checkpoint_id,
     get_checkpoint_metadata,
 )
+from langgraph.checkpoint.base import id as checkpoint_ids
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from runtime.errors import Conflict, HubbubError, InvalidInput, StorageError, TooLarge
@@ -113,7 +115,10 @@ class JournalSaver(BaseCheckpointSaver[str]):
             parameters.append(wanted)
         await self._written(thread)
         found = await self._read(where, parameters, 1)
-        return found[0] if found else None
+        if not found:
+            return None
+        _go_on_from(found[0].checkpoint["id"])
+        return found[0]
 
     async def alist(
         self,
@@ -296,6 +301,14 @@ def _owner(ns: str, parents: Mapping[str, str]) -> tuple[str | None, str | None]
     """
     above = [(up, id) for up, id in parents.items() if up != ns] if _TASK in ns else []
     return above[-1] if above else (None, None)
+
+
+def _go_on_from(id: str) -> None:
+    """Let LangGraph's next ids sort after this one, also when the clock was set back since it was made."""
+    with suppress(ValueError):  # not one of LangGraph's
+        made = checkpoint_ids.UUID(id).time
+        last: int | None = checkpoint_ids._last_v6_timestamp
+        checkpoint_ids._last_v6_timestamp = max(made, last or 0)  # type: ignore[assignment]
 
 
 def _threads_of(database: sqlite3.Connection, run: str) -> list[str]:

@@ -20,7 +20,7 @@ from runtime.journal.writer import Frames, frame
 Statements = Sequence[tuple[str, Sequence[object]]]
 
 _RESTARTS = 5
-_decode_outcomes = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
+_decode_outcomes = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, str]]]).decode
 
 
 class _Greeting(msgspec.Struct):
@@ -55,6 +55,7 @@ class Log:
         self._unsent: list[bytes] = []
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._losses = 0
         self._closing = False
         self._failure: StorageError | None = None
 
@@ -70,7 +71,7 @@ class Log:
             done.set_exception(self._failure or StorageError("The journal is closed; start the hub again."))
             return done
         number = next(self._numbers)
-        handed = _Handed(number, time.perf_counter(), frame((number, statements)), done)
+        handed = _Handed(number, time.perf_counter(), frame((number, self._losses, statements)), done)
         self._under_way.append(handed)
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
@@ -109,7 +110,8 @@ class Log:
     async def _start(self) -> _Greeting:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "runtime.journal.writer", str(self._path), self._durability, self._boot),
+            *("-m", "runtime.journal.writer"),
+            *(str(self._path), self._durability, self._boot, str(self._losses)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 20,
@@ -147,7 +149,7 @@ class Log:
         frames = Frames()
         while data := await self._process.stdout.read(1 << 20):
             for body in frames.feed(data):
-                outcomes = _decode_outcomes(body)
+                self._losses, outcomes = _decode_outcomes(body)
                 self._committed(time.perf_counter() - self._under_way[0].at, len(outcomes))
                 for number, refusal in outcomes:
                     self._answer(number, refusal)

@@ -91,13 +91,6 @@ class Statement(NamedTuple):
 
 # A run's record has no newer fence than the writer's; whoever gives no fence is trusted.
 _UNFENCED = "(?{fence} IS NULL OR EXISTS (SELECT 1 FROM runs WHERE id = ?{run} AND fence <= ?{fence}))"
-_SIBLINGS = "FROM checkpoints WHERE thread = ?1 AND ns = ?2"
-_KEPT = (  # the newest, the newest of another run, and their ancestors as far as these are needed
-    f"WITH RECURSIVE kept (id) AS (SELECT id FROM (SELECT id {_SIBLINGS} ORDER BY id DESC LIMIT ?3)"
-    f" UNION SELECT id FROM (SELECT id {_SIBLINGS} AND run <> ?4 ORDER BY id DESC LIMIT 1)"
-    " UNION SELECT parent FROM kept JOIN checkpoints USING (id)"
-    " WHERE thread = ?1 AND ns = ?2 AND chained AND parent IS NOT NULL)"
-)
 _WRITE = (
     "INSERT INTO writes SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
     f" WHERE {_UNFENCED.format(run=7, fence=12)} ON CONFLICT (thread, ns, checkpoint, task, idx, layer)"
@@ -164,9 +157,15 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "checkpoints.prune": Statement(
         # Once a tenth too many: all go but the newest ?3, the newest of another run (where undoing this
-        # one leads back to), and what the state of these is built from.
-        f"{_KEPT} DELETE FROM checkpoints WHERE ns = ?2 AND id NOT IN kept AND thread ="
-        f" CASE WHEN EXISTS (SELECT 1 {_SIBLINGS} ORDER BY id DESC LIMIT 1 OFFSET ?3 + ?3 / 10) THEN ?1 END"
+        # one leads back to), and the ancestors that the state of these is built from.
+        "WITH RECURSIVE kept (id) AS ("
+        " SELECT id FROM (SELECT id FROM checkpoints WHERE thread = ?1 AND ns = ?2 ORDER BY id DESC LIMIT ?3)"
+        " UNION SELECT id FROM (SELECT id FROM checkpoints WHERE thread = ?1 AND ns = ?2 AND run <> ?4"
+        " ORDER BY id DESC LIMIT 1)"
+        " UNION SELECT parent FROM kept JOIN checkpoints USING (id)"
+        " WHERE thread = ?1 AND ns = ?2 AND chained AND parent IS NOT NULL)"
+        " DELETE FROM checkpoints WHERE ns = ?2 AND id NOT IN kept AND thread = CASE WHEN EXISTS"
+        " (SELECT 1 FROM checkpoints WHERE thread = ?1 AND ns = ?2 LIMIT 1 OFFSET ?3 + ?3 / 10) THEN ?1 END"
     ),
     "checkpoints.keep_latest": Statement(
         "WITH RECURSIVE kept (ns, id) AS ("

@@ -4,8 +4,12 @@ It runs outside the hub's interpreter because a commit beside a busy event loop 
 (FACTS: p95 98 to 222 ms in a thread, 2.4 ms in a process).  While it syncs one batch the next one
 gathers in the pipe, so the batch grows with the load and the cost of a sync is shared.
 
-Frames are a 4-byte big-endian length and MessagePack.  In: `[id, [[name, parameters], ...]]`.
-Out: first a greeting, then `[[id, refusal], ...]` a batch, where an empty refusal means committed.
+When a batch cannot be written it is lost as a whole, and so is what had been handed over before the
+hub heard of that: a write that follows another never lands without it.
+
+Frames are a 4-byte big-endian length and MessagePack.  In: `[id, losses, [[name, parameters], ...]]`,
+the number of lost batches the hub has heard of.  Out: first a greeting, then a batch's
+`[losses, [[id, refusal], ...]]`, where an empty refusal means committed.
 """
 
 from __future__ import annotations
@@ -21,11 +25,12 @@ import msgspec
 
 from runtime.journal.statements import SCHEMA, SCHEMA_VERSION, STATEMENTS
 
-Request = tuple[int, list[tuple[str, list[object]]]]
+Request = tuple[int, int, list[tuple[str, list[object]]]]
 Outcome = tuple[int, str]
 
 _LENGTH = struct.Struct(">I")
 _READ = 1 << 20
+_LOST = "storage: an earlier write was lost"
 _decode = msgspec.msgpack.Decoder(Request).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -78,7 +83,7 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
 
 def apply(database: sqlite3.Connection, request: Request) -> Outcome:
     """Run one request inside the open transaction: all of it, or nothing and the reason."""
-    number, statements = request
+    number, _, statements = request
     several = len(statements) > 1
     if several:
         database.execute("SAVEPOINT request")
@@ -92,6 +97,8 @@ def apply(database: sqlite3.Connection, request: Request) -> Outcome:
                 break
     except sqlite3.IntegrityError:
         refusal = "conflict"
+    except (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError) as error:
+        refusal = f"storage: {error}"  # a value that no database could keep: its neighbours are innocent
     if several:
         if refusal:
             database.execute("ROLLBACK TO request")
@@ -99,15 +106,19 @@ def apply(database: sqlite3.Connection, request: Request) -> Outcome:
     return number, refusal
 
 
-def commit(database: sqlite3.Connection, boot: str, batch: list[Request]) -> list[Outcome]:
+def commit(database: sqlite3.Connection, boot: str, batch: list[Request], losses: int = 0) -> list[Outcome]:
     """Commit a batch in one transaction and return each request's outcome.
+
+    A request handed over by a hub that had not heard of all losses is lost too.
 
     The outcomes are stored with the batch: a hub whose writer died before it answered asks the next
     one what became of the batch, instead of guessing.
     """
     database.execute("BEGIN IMMEDIATE")
     try:
-        outcomes = [apply(database, request) for request in batch]
+        outcomes = [
+            apply(database, request) if request[1] == losses else (request[0], _LOST) for request in batch
+        ]
         database.execute("UPDATE writer SET boot = ?, outcomes = ?", (boot, _encode(outcomes)))
         database.execute("COMMIT")
     except sqlite3.Error:
@@ -117,18 +128,19 @@ def commit(database: sqlite3.Connection, boot: str, batch: list[Request]) -> lis
     return outcomes
 
 
-def serve(database: sqlite3.Connection, boot: str, source: int, sink: int) -> None:
-    """Commit batches until the pipe closes."""
+def serve(database: sqlite3.Connection, boot: str, losses: int, source: int, sink: int) -> None:
+    """Commit batches until the pipe closes.  `losses` is how many the hub has heard of."""
     frames = Frames()
     while data := os.read(source, _READ):
         batch = [_decode(body) for body in frames.feed(data)]
         if not batch:
             continue
         try:
-            outcomes = commit(database, boot, batch)
+            outcomes = commit(database, boot, batch, losses)
         except sqlite3.Error as error:
-            outcomes = [(number, f"storage: {error}") for number, _ in batch]
-        _send(sink, outcomes)
+            losses += 1
+            outcomes = [(number, f"storage: {error}") for number, *_ in batch]
+        _send(sink, (losses, outcomes))
 
 
 def _send(sink: int, message: object) -> None:
@@ -138,8 +150,8 @@ def _send(sink: int, message: object) -> None:
 
 
 def main() -> None:
-    """Serve requests from file descriptor 0 to 1; arguments: database, durability, boot id."""
-    path, durability, boot = sys.argv[1:]
+    """Serve requests from file descriptor 0 to 1; arguments: database, durability, boot id, losses."""
+    path, durability, boot, losses = sys.argv[1:]
     # The hub decides when to stop: it closes the pipe after its last write.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -150,7 +162,7 @@ def main() -> None:
         _send(1, {"error": str(error), "boot": "", "outcomes": []})
         return
     _send(1, {"error": "", "boot": last_boot, "outcomes": msgspec.msgpack.decode(outcomes)})
-    serve(database, boot, 0, 1)
+    serve(database, boot, int(losses), 0, 1)
     database.close()
 
 

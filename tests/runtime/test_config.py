@@ -89,12 +89,16 @@ def test_durations_and_sizes_become_seconds_and_bytes(tmp_path: Path) -> None:
         hub = { drain = "1500ms", limits = { message = "2 MiB", behind = "512KiB" } }
         [runs]
         timeout = "1h"
+        [storage]
+        keep = { threads = "30d" }
         """,
     )
     assert settings.hub.drain == 1.5
     assert settings.hub.limits.message == 2 * 1024 * 1024
     assert settings.hub.limits.behind == 512 * 1024
     assert settings.runs.timeout == 3600
+    assert settings.storage.keep.threads == 30 * 86400
+    assert load(tmp_path, 'storage.keep.threads = "forever"').storage.keep.threads is None
 
 
 def test_python_code_may_give_plain_seconds() -> None:
@@ -186,6 +190,11 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
         ),
         ("[search]\nweight = nan", "config.toml:2:10: [search] weight must be "),
         ("[search]\nembedder = ''", "[search] embedder must not be empty."),
+        (
+            "[storage]\nkeep = { checkpoints = 0 }",
+            "config.toml:2:24: [storage] keep.checkpoints must be at least 1",
+        ),
+        ("[storage.keep]\nthreads = 'long'", '[storage] keep.threads must be a duration or "forever"; write'),
         ("[storage]\npath = 3", "config.toml:2:8: [storage] path must be the path of a folder"),
         ('[storage]\npath = "a\\u0000b"', "[storage] path must be the path of a folder"),
         ("[storage]\npath = '~nobody-here/x'", "[storage] path starts with ~ but names no user"),
