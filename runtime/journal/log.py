@@ -23,6 +23,10 @@ _RESTARTS = 5
 _decode_outcomes = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, str]]]).decode
 
 
+class _EndedAtOnce(CannotStart):
+    """The writer process died before it greeted."""
+
+
 class _Greeting(msgspec.Struct):
     error: str
     boot: str
@@ -108,7 +112,8 @@ class Log:
             self._process.stdin.write(data)
 
     async def _start(self) -> _Greeting:
-        self._process = await asyncio.create_subprocess_exec(
+        """Start a writer; nothing is written to it before it has greeted."""
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "runtime.journal.writer"),
             *(str(self._path), self._durability, self._boot, str(self._losses)),
@@ -117,42 +122,49 @@ class Log:
             limit=1 << 20,
             start_new_session=True,  # a Ctrl-C at the terminal is for the hub; the writer ends after it
         )
-        assert self._process.stdout
+        assert process.stdout
         try:
-            length = int.from_bytes(await self._process.stdout.readexactly(4))
-            greeting = msgspec.msgpack.decode(await self._process.stdout.readexactly(length), type=_Greeting)
+            length = int.from_bytes(await process.stdout.readexactly(4))
+            greeting = msgspec.msgpack.decode(await process.stdout.readexactly(length), type=_Greeting)
         except asyncio.IncompleteReadError:
-            raise CannotStart("The journal's writer process ended at once; run `hubbub doctor`.") from None
+            raise _EndedAtOnce("The journal's writer process ended at once; run `hubbub doctor`.") from None
         if greeting.error:
-            await self._process.communicate()
+            await process.communicate()
             raise CannotStart(
                 f"The journal {self._path} cannot be opened ({greeting.error}); "
                 "restore it from a backup, or move it away to start with an empty one."
             )
+        self._process = process
         return greeting
 
     async def _read(self) -> None:
-        for _ in range(_RESTARTS):
-            await self._answers()
+        idle_lives = 0  # of writers that died before they answered anything
+        while idle_lives < _RESTARTS:
+            idle_lives = 0 if await self._answers() else idle_lives + 1
             if self._closing and not self._under_way:
                 return
             try:
                 self._reconcile(await self._start())
+            except _EndedAtOnce:
+                continue
             except CannotStart as error:
                 self._fail(str(error))
                 return
         self._fail("The journal's writer process keeps dying; free disk space or run `hubbub doctor`.")
 
-    async def _answers(self) -> None:
+    async def _answers(self) -> bool:
+        """Hear the writer until it ends; whether it answered anything."""
         assert self._process
         assert self._process.stdout
-        frames = Frames()
+        frames, heard = Frames(), False
         while data := await self._process.stdout.read(1 << 20):
+            heard = True
             for body in frames.feed(data):
                 self._losses, outcomes = _decode_outcomes(body)
                 self._committed(time.perf_counter() - self._under_way[0].at, len(outcomes))
                 for number, refusal in outcomes:
                     self._answer(number, refusal)
+        return heard
 
     def _answer(self, number: int, refusal: str) -> None:
         handed = self._under_way.popleft()
