@@ -20,6 +20,7 @@ from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue
 from runtime.runs.runs import Runs
+from runtime.runs.sweeper import Sweeper
 from runtime.runs.threads import Threads
 from runtime.search import Search
 from runtime.telemetry import Telemetry, get_logger
@@ -126,9 +127,10 @@ async def open_engine(settings: Settings) -> Engine:
 
         library = await asyncio.to_thread(GraphLibrary, settings, catalog)
         await asyncio.to_thread(library.keep)
+        saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         worker = Worker(
             library,
-            JournalSaver(journal, keep=settings.storage.keep.checkpoints),
+            saver,
             _Services(gateway, search),
             telemetry,
             settings.runs.timeout,
@@ -142,10 +144,18 @@ async def open_engine(settings: Settings) -> Engine:
             _log.info("unfinished runs go on", runs=recovered)
         crons = Crons(journal, runs)
         await crons.open()
+        sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads)
+        sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
+        stack.push_async_callback(_end, sweeping)
         return Engine(
             *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs, crons),
             _opened=stack.pop_all(),
         )
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _announce(catalog: Catalog) -> None:

@@ -248,7 +248,11 @@ class Subscriber(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunChange:
-    """How a run record changes in the same commit as the events that say so."""
+    """How a run record changes in the same commit as the events that say so.
+
+    `roll_back` deletes it instead, with every checkpoint and write of the run.  At `thread_expires_at`
+    (Unix seconds) its thread may go.
+    """
 
     run: str
     status: RunStatus
@@ -258,6 +262,8 @@ class RunChange:
     output: JsonObject | None = None
     waiting: tuple[Interrupt, ...] = ()
     webhook: Webhook | None = None
+    roll_back: bool = False
+    thread_expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

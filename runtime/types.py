@@ -196,6 +196,11 @@ class RunStatus(enum.StrEnum):
         """Whether the run still has work to do without anybody's help."""
         return self in (RunStatus.ACCEPTED, RunStatus.RUNNING)
 
+    @property
+    def final(self) -> bool:
+        """Whether the run is over for good."""
+        return not self.active and self is not RunStatus.INTERRUPTED
+
 
 @dataclass(frozen=True, slots=True)
 class Thread:

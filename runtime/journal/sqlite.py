@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -209,12 +209,7 @@ class SqliteJournal:
             for event in events
             if _ends_message(event)
         ]
-        changed = [_change(change)] if change else []
-        if change and change.status is RunStatus.RUNNING:
-            # Whoever has the thread now makes the questions of earlier runs void.
-            changed.append(("runs.overtaken", (thread, change.run)))
-        if change and change.webhook:
-            changed.append(_put_webhook(change.webhook))
+        changed = _changes(thread, change) if change else ()
         return self.submit([*changed, *map(_append, events), *closed])
 
     async def events(self, thread: str, *, after: int, limit: int) -> list[Event]:
@@ -363,6 +358,22 @@ def _change(change: RunChange) -> tuple[str, tuple[object, ...]]:
     error, output = _json(change.error), _json(change.output)
     row = (change.run, change.status, change.fence, change.attempt, error, output, time.time())
     return "run.change", (*row, _waiting(change.waiting))
+
+
+def _changes(thread: str, change: RunChange) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Yield what a change of a run writes: its record, and what goes with it."""
+    yield _change(change)
+    if change.status is RunStatus.RUNNING:
+        # Whoever has the thread now makes the questions of earlier runs void.
+        yield "runs.overtaken", (thread, change.run)
+    if change.roll_back:
+        yield "checkpoints.delete_run", (thread, change.run)
+        yield "writes.delete_run", (thread, change.run)
+        yield "run.delete", (change.run,)
+    if change.webhook:
+        yield _put_webhook(change.webhook)
+    if change.thread_expires_at is not None:
+        yield "thread.expire", (thread, change.thread_expires_at)
 
 
 def _append(event: Event) -> tuple[str, tuple[object, ...]]:

@@ -106,6 +106,7 @@ STATEMENTS: dict[str, Statement] = {
         "UPDATE threads SET reserved = max(reserved, ?2), updated_at = max(updated_at, ?3) WHERE id = ?1",
         "gone",
     ),
+    "thread.expire": Statement("UPDATE threads SET expires_at = ?2, expiry = 'delete' WHERE id = ?1"),
     "thread.delete": Statement("DELETE FROM threads WHERE id = ?1", "gone"),
     "thread.delete_messages": Statement(
         "DELETE FROM open_messages WHERE run IN (SELECT id FROM runs WHERE thread = ?1)"

@@ -23,15 +23,15 @@ from runtime.types import Run, RunStatus
 
 _log = get_logger(__name__)
 
+GRACE = 300.0
+"""Seconds for which the thread of an ephemeral run stays after its end: a client may come back for it."""
+
 
 class Executes(Protocol):
     """Executes one run."""
 
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Run it to its end, or to the boundary that `control` asks for; raises nothing but cancellation."""
-
-    async def roll_back(self, run: Run) -> None:
-        """Take back what a run did to its thread's state."""
 
 
 @dataclass(slots=True)
@@ -193,10 +193,10 @@ class Dispatcher:
             output=run.output,
             waiting=run.waiting,
             webhook=None if run.status.active else completion(run),
+            roll_back=active.rolled_back,
+            thread_expires_at=time.time() + GRACE if run.status.final and run.options.ephemeral else None,
         )
         await active.channel.durable(run.id, drafts, change)
-        if active.rolled_back:
-            await self._worker.roll_back(run)
         active.run = run
         if not run.status.active:
             self._telemetry.metrics.run_finished(run.graph, run.status.value, time.time() - run.created_at)

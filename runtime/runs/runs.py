@@ -335,7 +335,9 @@ class Runs:
         error = {"code": "cancelled", "message": message, "step": None, "run": run.id}
         ended = replace(run, status=RunStatus.CANCELLED, error=error, waiting=())
         event = lifecycle(ended, ended.status, attempt=run.attempt, error=error)
-        change = RunChange(run.id, ended.status, run.fence, error=error, webhook=completion(ended))
+        change = RunChange(
+            *(run.id, ended.status, run.fence), error=error, webhook=completion(ended), roll_back=roll_back
+        )
         await channel.durable(run.id, [event], change)
         self._alarms.clear(run.id)
         return ended

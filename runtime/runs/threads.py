@@ -106,6 +106,12 @@ class Threads:
         self._channels.update(changed)
         return changed
 
+    async def stay(self, tenant: str, id: str) -> None:
+        """Let a thread not expire."""
+        changed = replace(await self.get(tenant, id), expires_at=None, expiry=None)
+        await self._journal.update_thread(changed)
+        self._channels.update(changed)
+
     async def delete(self, tenant: str, id: str) -> None:
         """Delete a thread and all it owns; Conflict while a run is active."""
         await self._own(tenant, id)

@@ -90,10 +90,6 @@ class Worker:
         state = state_of(await graph.aget_state({"configurable": {"thread_id": run.thread}}))
         return replace(state, values=version.visible(state.values))
 
-    async def roll_back(self, run: Run) -> None:
-        """Take back what a run did to its thread's state."""
-        await self.saver.adelete_for_runs([run.id])
-
     def _span(self, run: Run) -> Span:
         """Open the workflow's span: in the request's trace, or after a crash in one linked to it."""
         again = run.fence > 1

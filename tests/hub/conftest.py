@@ -77,10 +77,6 @@ class ScriptedWorker:
         self.release = asyncio.Event()
         self.states: dict[str, JsonObject] = {}
 
-    async def roll_back(self, run: Run) -> None:
-        """Forget what it did."""
-        self.states.pop(run.thread, None)
-
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Play a script."""
         text = (run.input or {})["text"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import Conflict, InvalidInput
+from runtime.errors import Conflict, InvalidInput, NotFound
+from runtime.journal.checkpoints import JournalSaver
 from runtime.types import RunOptions, RunStatus
 
 from .conftest import World, lifecycles
@@ -172,3 +173,35 @@ async def test_nothing_is_resumed_that_does_not_wait(world: World) -> None:
         await world.start("approve", options=RunOptions(command={"resume": "publish"}))
     with pytest.raises(Conflict, match="new thread"):
         await world.start("approve", thread=None, options=RunOptions(command={"resume": "publish"}))
+
+
+async def test_rollback_leaves_the_thread_as_it_was_before(world: World) -> None:
+    world.open_gate("first")
+    world.open_gate("last")
+    await world.ended(await world.start("gate", input={"file": "first"}))
+    before = await world.engine.threads.state("default", "t")
+    undone = await world.start("gate", input={"file": "never"})
+    await at_the_gate(world, "never")
+    assert (await world.engine.threads.state("default", "t")).values["said"] == "before never"
+    last = await world.start("gate", input={"file": "last"}, options=RunOptions(multitask="rollback"))
+    assert (await world.ended(last)).status is RunStatus.SUCCESS
+    with pytest.raises(NotFound):
+        await world.engine.runs.get("default", undone.id)
+    saver = JournalSaver(world.engine.journal)
+    left = [each async for each in saver.alist({"configurable": {"thread_id": "t"}})]
+    assert undone.id not in {each.metadata.get("run_id") for each in left}
+    parents = [each.parent_config for each in left if each.metadata.get("run_id") == last.id]
+    assert parents[-1]
+    assert parents[-1]["configurable"]["checkpoint_id"] == before.checkpoint_id
+
+
+async def test_a_waiting_run_can_be_rolled_back(
+    world: World,
+) -> None:
+    waiting = await world.ended(await world.start("approve", input={"topic": "piers"}))
+    before = await world.engine.threads.state("default", "t")
+    await world.engine.runs.cancel("default", waiting.id, roll_back=True)
+    with pytest.raises(NotFound):
+        await world.engine.runs.get("default", waiting.id)
+    assert before.values["said"] == "draft piers"
+    assert (await world.engine.threads.state("default", "t")).values == {}
