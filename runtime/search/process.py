@@ -65,7 +65,8 @@ class SearchServer:
         self._var = Path(hello.var)
         self._vectors = VectorIndex(self._var / "chroma")
         self._jobs: dict[int, threading.Event] = {}
-        self._sending, self._reading, self._embedding = threading.Lock(), threading.Lock(), threading.Lock()
+        self._opening, self._sending = threading.Lock(), threading.Lock()
+        self._reading, self._embedding = threading.Lock(), threading.Lock()
         self._embedder: Any = None
         # Two threads that import the same packages from different ends find them half made.
         self._importing = threading.Lock()
@@ -132,7 +133,8 @@ class SearchServer:
             if stopped.is_set():
                 raise Cancelled
 
-        connection = open_writer(self._var / "search.db")
+        with self._opening:
+            connection = open_writer(self._var / "search.db")
         try:
             store = Store(connection, frame["tenant"], frame["collection"])
             ingest = Ingest(store, Path(self._hello.workspace), reporter.report, stop)

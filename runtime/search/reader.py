@@ -60,14 +60,7 @@ class IndexReader:
         except FileNotFoundError:
             return None
         if getattr(self._local, "inode", None) != inode:
-            connection = open_reader(self._path)
-            (tables,) = connection.execute(
-                "SELECT count(*) FROM sqlite_master WHERE name = 'passages'"
-            ).fetchone()
-            if not tables:
-                connection.close()  # the search process is about to make them
-                return None
-            self._local.connection, self._local.inode = connection, inode
-            self._connections.append(connection)
+            self._local.connection, self._local.inode = open_reader(self._path), inode
+            self._connections.append(self._local.connection)
         found: sqlite3.Connection = self._local.connection
         return found

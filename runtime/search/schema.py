@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,14 +11,14 @@ FORMAT = 2
 """Changes when the tables do; a file of another format is built anew from the documents."""
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS collections (
+CREATE TABLE collections (
     id INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,
     name TEXT NOT NULL,
     embedder TEXT NOT NULL DEFAULT '',   -- whose vectors are stored, '' before there are any
     UNIQUE (tenant, name)
 );
-CREATE TABLE IF NOT EXISTS documents (
+CREATE TABLE documents (
     id INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
     path TEXT NOT NULL,                  -- relative to the workspace where it lies inside
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS documents (
     complaints TEXT NOT NULL DEFAULT '[]',  -- JSON: [place, sentence] of each line that was skipped
     UNIQUE (collection, path)
 );
-CREATE TABLE IF NOT EXISTS passages (
+CREATE TABLE passages (
     id INTEGER PRIMARY KEY,
     key TEXT NOT NULL UNIQUE,            -- made from the content, the id that hits carry
     collection INTEGER NOT NULL,
@@ -43,23 +44,23 @@ CREATE TABLE IF NOT EXISTS passages (
     vector_stored INTEGER NOT NULL DEFAULT 0,
     sentences_stored INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS passages_document ON passages (document, generation);
-CREATE INDEX IF NOT EXISTS passages_collection ON passages (collection, vector_stored);
-CREATE INDEX IF NOT EXISTS passages_no_vector ON passages (collection) WHERE vector_stored = 0;
-CREATE INDEX IF NOT EXISTS passages_no_sentences ON passages (collection) WHERE sentences_stored = 0;
-CREATE TABLE IF NOT EXISTS sentence_vectors (
+CREATE INDEX passages_document ON passages (document, generation);
+CREATE INDEX passages_collection ON passages (collection, vector_stored);
+CREATE INDEX passages_no_vector ON passages (collection) WHERE vector_stored = 0;
+CREATE INDEX passages_no_sentences ON passages (collection) WHERE sentences_stored = 0;
+CREATE TABLE sentence_vectors (
     passage INTEGER PRIMARY KEY,
     vectors BLOB NOT NULL                -- float16, (sentences, size)
 );
-CREATE TABLE IF NOT EXISTS fields (      -- scalars of the metadata, for filters
+CREATE TABLE fields (                    -- scalars of the metadata, for filters
     collection INTEGER NOT NULL,
     name TEXT NOT NULL,
     value TEXT NOT NULL,                 -- as JSON
     passage INTEGER NOT NULL,
     PRIMARY KEY (collection, name, value, passage)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS fields_passage ON fields (passage);
-CREATE TABLE IF NOT EXISTS vector_deletes (
+CREATE INDEX fields_passage ON fields (passage);
+CREATE TABLE vector_deletes (
     collection INTEGER NOT NULL,
     key TEXT NOT NULL,
     PRIMARY KEY (collection, key)
@@ -68,20 +69,42 @@ CREATE TABLE IF NOT EXISTS vector_deletes (
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open for writing (the search process only), making the tables where they are missing."""
+    """Open for writing, making the file where it is missing or of another format.
+
+    The search process only, and one thread of it at a time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    # What a power cut takes is read again from the documents; a crash of ours takes nothing.
-    connection.execute("PRAGMA synchronous = NORMAL")
+    if not path.exists():
+        _make(path)
+    connection = _connect(path)
     (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found not in (0, FORMAT):
-        connection.close()
-        for file in path.parent.glob(f"{path.name}*"):
-            file.unlink()
-        return open_writer(path)
+    if found == FORMAT:
+        return connection
+    connection.close()
+    _make(path)
+    return _connect(path)
+
+
+def _make(path: Path) -> None:
+    """Put an index without documents there, in one step.
+
+    SQLite turns WAL on only while nobody else looks, and does not wait for that, whatever the timeout.
+    """
+    for file in path.parent.glob(f"{path.name}?*"):
+        file.unlink()
+    fresh = path.with_name(f"{path.name}.new")
+    connection = _connect(fresh)
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(TABLES)
     connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.close()
+    os.replace(fresh, path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    # What a power cut takes is read again from the documents; a crash of ours takes nothing.
+    connection.execute("PRAGMA synchronous = NORMAL")
     return connection
 
 

@@ -1,7 +1,6 @@
 """Reading files into the store."""
 
 import os
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from runtime.search.data import IndexProgress
 from runtime.search.filters import read_filter
 from runtime.search.ingest import Ingest, Reading
 from runtime.search.keyword import search_keywords
-from runtime.search.schema import FORMAT, open_writer
+from runtime.search.schema import open_writer
 from runtime.search.store import Store
 
 Index = Callable[..., Reading]
@@ -199,11 +198,3 @@ def test_progress_ends_with_everything_read(store: Store, docs: Path) -> None:
     Ingest(store, docs.parent, told.append, lambda: None).run([docs], prune=True)
     assert told[-1].done == told[-1].total == 120_000
     assert [item.done for item in told] == sorted(item.done for item in told)
-
-
-def test_tables_of_another_format_are_made_anew(tmp_path: Path) -> None:
-    path = tmp_path / "search.db"
-    old = sqlite3.connect(path)
-    old.execute("PRAGMA user_version = 99")
-    old.close()
-    assert open_writer(path).execute("PRAGMA user_version").fetchone() == (FORMAT,)

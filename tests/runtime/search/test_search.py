@@ -141,6 +141,15 @@ async def test_two_index_runs_at_once_take_turns(
     assert info.passages == 23
 
 
+async def test_the_first_two_index_runs_of_a_workspace_may_start_at_once(
+    open_search: OpenSearch, index: IndexAll, docs: Path
+) -> None:
+    search = await open_search()
+    await asyncio.gather(*(index(search, docs, collection=name) for name in "abcd"))
+    infos = await search.collections("default")
+    assert [(info.name, info.passages) for info in infos] == [(name, 3) for name in "abcd"]
+
+
 async def test_an_iterator_that_is_left_stops_the_work(
     open_search: OpenSearch, index: IndexAll, docs: Path
 ) -> None:
