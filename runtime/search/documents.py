@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,13 @@ def find_documents(path: Path, on_error: Callable[[OSError], None]) -> Iterator[
 
 
 def look(path: Path) -> Fingerprint:
-    """Return size and time of a file, without reading it; OSError when it cannot be reached."""
+    """Return size and time of a file, without opening it; OSError when it cannot be reached.
+
+    NotReadable when it is no file: a pipe would be waited for without end.
+    """
     status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise NotReadable("This is no file but a pipe, a socket or a device; leave it out.")
     return Fingerprint(status.st_size, status.st_mtime_ns)
 
 

@@ -96,6 +96,8 @@ class Ingest:
             for path in paths:
                 try:
                     found[self.shown(path)] = (_Found(path, self.shown(path)), look(path))
+                except NotReadable as error:
+                    self.reading.failed.append((self.shown(path), str(error)))
                 except OSError as error:
                     trouble(path, error)
         return list(found.values())

@@ -192,6 +192,17 @@ def test_metadata_can_be_filtered_by_and_follows_changes(store: Store, docs: Pat
     assert found(store, "owls", {"year": 2020}) == []
 
 
+def test_what_is_no_file_is_listed_and_never_opened(docs: Path, index: Index) -> None:
+    """Opening a pipe would wait for somebody who writes into it."""
+    (docs / "a.txt").write_text("Owls.")
+    index()
+    (docs / "a.txt").unlink()
+    os.mkfifo(docs / "a.txt")
+    reading = index()
+    assert reading.failed == [("docs/a.txt", "This is no file but a pipe, a socket or a device; leave it out.")]
+    assert reading.removed == 1
+
+
 def test_progress_ends_with_everything_read(store: Store, docs: Path) -> None:
     (docs / "a.txt").write_text("Owls.\n" * 20_000)
     told: list[IndexProgress] = []
