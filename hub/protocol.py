@@ -265,12 +265,14 @@ _NEVER = 0
 
 
 def _frame(prefix: bytes, event: Event) -> bytes:
-    return b'%b%d","seq":%d,"method":"%b","params":{"namespace":%b,"timestamp":%d,"data":%b}}' % (
+    node = event.data.get("node") if event.method == "messages" else None
+    return b'%b%d","seq":%d,"method":"%b","params":{"namespace":%b,%b"timestamp":%d,"data":%b}}' % (
         prefix,
-        event.seq,
+        event.origin or event.seq,
         event.seq,
         event.method.encode(),
         orjson.dumps(event.namespace) if event.namespace else b"[]",
+        b'"node":%b,' % orjson.dumps(node) if node else b"",
         event.timestamp,
         event.payload,
     )

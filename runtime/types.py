@@ -332,7 +332,8 @@ class Event:
 
     `method` is the protocol's word ("messages", "lifecycle", "updates", "input.requested" …).
     `position` is dense and counts durable events only (0 for a live one); `timestamp` is Unix
-    milliseconds.  Two viewers of one event share its encoded `payload`.
+    milliseconds.  An event that a replay puts in the place of a live one has the seq of that as
+    `origin`.  Two viewers of one event share its encoded `payload`.
     """
 
     thread: str
@@ -343,6 +344,7 @@ class Event:
     timestamp: int
     namespace: tuple[str, ...] = ()
     position: int = 0
+    origin: int = 0
 
     @property
     def durable(self) -> bool:
@@ -351,8 +353,8 @@ class Event:
 
     @property
     def id(self) -> str:
-        """The same in every replay: a function of (thread, seq)."""
-        return f"{self.thread}:{self.seq}"
+        """The same in every replay: a function of the thread and of the seq that it had first."""
+        return f"{self.thread}:{self.origin or self.seq}"
 
     @cached_property
     def payload(self) -> bytes:

@@ -10,8 +10,9 @@
 ``events``          LangChain's event stream: chains, chat models, custom events
 ==================  ================================================================================
 
-A message whose deltas were not all seen (the reader was slow, or it is a replay from the log) is sent
-once more as a whole, type "ai" instead of "AIMessageChunk"; one that was broken off as type "remove".
+A message that was broken off is taken back with one of type "remove".  So is one whose deltas were not
+all seen (the reader was slow, or it is a replay from the log), and then it is sent as a whole, type "ai"
+instead of "AIMessageChunk": clients that add up what has one id would have its beginning twice.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class StreamModes:
         match data["event"]:
             case "content-block-start":
                 message.block = ""
+                yield from self._begin_call(message, data)
             case "content-block-delta":
                 yield from self._delta(message, data)
             case "content-block-finish":
@@ -112,6 +114,13 @@ class StreamModes:
             case "error":
                 del self._messages[id]
                 yield from self._removed(message)
+
+    def _begin_call(self, message: _Message, data: JsonObject) -> Iterator[Part]:
+        """Say which tool is called; the arguments come in pieces."""
+        block = data["content"]
+        if block["type"] == "tool_call_chunk" and "messages-tuple" in self._modes:
+            call = {key: block.get(key) for key in ("name", "args", "id", "type")}
+            yield "messages", [_call_chunk(message.id, data["index"], call), message.about]
 
     def _delta(self, message: _Message, data: JsonObject) -> Iterator[Part]:
         delta, chunk = data["delta"], _chunk(message.id)
@@ -127,7 +136,7 @@ class StreamModes:
             case "tool-call-delta":
                 message.block += delta["args"]
                 call = {"name": None, "args": delta["args"], "id": None, "type": "tool_call_chunk"}
-                chunk["tool_call_chunks"] = [{**call, "index": data["index"]}]
+                chunk = _call_chunk(message.id, data["index"], call)
             case _:
                 return
         if "messages-tuple" in self._modes:
@@ -139,8 +148,8 @@ class StreamModes:
 
     def _finish(self, message: _Message) -> Iterator[Part]:
         whole = _whole(message)
-        # Tool calls are complete only now; readers of chunks get the whole message then, too.
-        if "messages-tuple" in self._modes and (not message.whole or message.calls or message.invalid_calls):
+        if "messages-tuple" in self._modes and not message.whole:
+            yield "messages", [_gone(message.id), message.about]
             yield "messages", [whole, message.about]
         elif "messages-tuple" in self._modes and message.usage:
             yield "messages", [{**_chunk(message.id), "usage_metadata": message.usage}, message.about]
@@ -151,7 +160,7 @@ class StreamModes:
         del self._messages[message.id]
 
     def _removed(self, message: _Message) -> Iterator[Part]:
-        gone = {"type": "remove", "id": message.id, "content": ""}
+        gone = _gone(message.id)
         if "messages-tuple" in self._modes:
             yield "messages", [gone, message.about]
         if "messages" in self._modes:
@@ -210,6 +219,14 @@ def _chunk(id: str) -> JsonObject:
     }
 
 
+def _call_chunk(id: str, index: int, call: JsonObject) -> JsonObject:
+    return {**_chunk(id), "tool_call_chunks": [{**call, "index": index}]}
+
+
+def _gone(id: str) -> JsonObject:
+    return {"type": "remove", "id": id, "content": ""}
+
+
 def _whole(message: _Message) -> JsonObject:
     return {
         "content": message.text,
@@ -235,8 +252,18 @@ def _finish_block(message: _Message, content: JsonObject) -> None:
             message.whole &= seen == content["reasoning"]
             message.reasoning = message.reasoning.removesuffix(seen) + content["reasoning"]
         case "tool_call":
+            message.whole &= _arguments(seen) == content["args"]
             message.calls.append({key: content.get(key) for key in ("name", "args", "id", "type")})
         case "invalid_tool_call":
+            message.whole &= seen == content["args"]
             message.invalid_calls.append(
                 {key: content.get(key) for key in ("name", "args", "id", "error", "type")}
             )
+
+
+def _arguments(text: str) -> Any:
+    """Return the arguments of a tool call from the pieces that were seen; None when there is more."""
+    try:
+        return orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return None

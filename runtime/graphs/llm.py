@@ -40,10 +40,11 @@ def llm(question_field: str | None) -> Callable[[StepCall, Mapping[str, Any]], A
         if not params.question and question_field:
             params.question = str(call.values.get(question_field) or "")
         handle = call.context(params, orjson.dumps(params.prompt)).model(params.model)
-        on_delta: Callable[[Delta], None] | None = call.message().push if params.stream else None
+        message = call.message() if params.stream else None
+        on_delta: Callable[[Delta], None] | None = message.push if message else None
         reply = await handle.complete(_request(params), on_delta)
         call.scope.spend(reply.usage)
-        return Outcome(_result(reply, params.returns), _meta(reply))
+        return Outcome(_result(reply, params.returns), _meta(reply, message.id if message else None))
 
     return ask
 
@@ -83,5 +84,6 @@ def _result(reply: Reply, returns: str) -> Any:
         ) from None
 
 
-def _meta(reply: Reply) -> JsonObject:
-    return {"model": reply.model, "finish": reply.finish, "usage": asdict(reply.usage)}
+def _meta(reply: Reply, message: str | None) -> JsonObject:
+    used = asdict(reply.usage)
+    return {"model": reply.model, "finish": reply.finish, "usage": used, "message_id": message}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class MessageSink(Protocol):
     """One streamed message of a step, on its way to whoever watches the run."""
 
+    id: str
+
     def push(self, delta: Delta) -> None:
         """Send a piece; never blocks."""
 
@@ -40,8 +42,8 @@ class RunScope:
     services: Services
     telemetry: Telemetry
     log: Log
-    messages: Callable[[str], MessageSink]
-    """Opens a message of a step, named by the step's id."""
+    messages: Callable[[str, str], MessageSink]
+    """Opens a message of a step, given the step's id and the message's."""
     custom: Callable[[str, Any], None]
     spend: Callable[[Usage], None]
     """Counts what a model call cost; LimitExceeded when the run has spent too much."""
@@ -63,7 +65,9 @@ class StepCall:
 
     def message(self) -> MessageSink:
         """Open a message; it ends with the step at the latest."""
-        self.sinks.append(self.scope.messages(self.node.id))
+        # The same in every try of the step: viewers put the new message in the place of the broken one.
+        id = f"{self.scope.run.id}:{self.node.id}:{self.task[:8]}:{len(self.sinks) + 1}"
+        self.sinks.append(self.scope.messages(self.node.id, id))
         return self.sinks[-1]
 
     def context(self, params: Any = None, arguments: bytes = b"") -> CallContext:

@@ -141,11 +141,13 @@ class Channel:
 
     # ----------------------------------------------------------------- the sequencer
 
-    def live(self, run: str, method: str, data: JsonObject, namespace: tuple[str, ...] = ()) -> None:
-        """Number an event that is not stored, and show it as soon as it is its turn."""
-        self._hold(Event(self.thread, self._take(), method, data, run, _now(), namespace))
+    def live(self, run: str, method: str, data: JsonObject, namespace: tuple[str, ...] = ()) -> int:
+        """Number an event that is not stored, and show it as soon as it is its turn; returns its seq."""
+        seq = self._take()
+        self._hold(Event(self.thread, seq, method, data, run, _now(), namespace))
         if not self._uncommitted:
             self._show()
+        return seq
 
     def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
         """Take note that a message begins, so that a half of it can be taken back after a crash.

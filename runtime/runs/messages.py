@@ -14,8 +14,9 @@ from runtime.types import Delta, JsonObject, ToolCall, Usage
 class MessageWriter:
     """Turns a model's deltas into message events: starts and deltas live, finishes durable.
 
-    A block's finish holds its whole content and what its start said, so that the log alone can
-    replay the message.  Blocks follow each other: text, reasoning and each tool call have their own.
+    A block's finish holds its whole content, what the starts of message and block said and the seqs
+    they had (`at`), so that the log alone can replay the message.  Blocks follow each other: text,
+    reasoning and each tool call have their own.  `node` tells messages apart that are open at once.
     """
 
     def __init__(
@@ -26,12 +27,15 @@ class MessageWriter:
         metadata: JsonObject,
         started: Callable[[], None] = lambda: None,
         namespace: tuple[str, ...] = (),
+        node: str = "",
     ) -> None:
-        self.id = id
+        self.id, self.node, self.ended = id, node, False
         self._on_start = started
         self._channel, self._run, self._namespace = channel, run, namespace
+        self._about = _about(id, node)
         self._start: JsonObject = {"role": "ai", "metadata": metadata}
-        self._started = self._ended = False
+        self._started = False
+        self._started_at = self._block_at = 0
         self._index = -1
         self._block: JsonObject | None = None
         self._parts: list[str] = []
@@ -39,7 +43,7 @@ class MessageWriter:
 
     def push(self, delta: Delta) -> None:
         """Send one piece; never blocks.  What comes after the end is dropped."""
-        if self._ended:
+        if self.ended:
             return
         if delta.reasoning:
             self._open("reasoning")
@@ -52,30 +56,30 @@ class MessageWriter:
 
     def finish(self, usage: Usage | None = None) -> None:
         """End the message as a whole one."""
-        if self._ended:
+        if self.ended:
             return
         self._open_message()
         self._close_block()
-        self._ended = True
-        data: JsonObject = {"event": "message-finish", "message_id": self.id}
+        self.ended = True
+        data: JsonObject = {"event": "message-finish", **self._about}
         if usage:
             data["usage"] = _usage(usage)
         self._channel.durable(self._run, [Draft("messages", data, self._namespace)])
 
     def fail(self, code: str, message: str) -> None:
         """End the message as a broken one, which clients drop."""
-        if self._ended or not self._started:
-            self._ended = True
+        if self.ended or not self._started:
+            self.ended = True
             return
-        self._ended = True
-        self._channel.durable(self._run, [broken(self.id, code, message, self._namespace)])
+        self.ended = True
+        self._channel.durable(self._run, [broken(self.id, code, message, self._namespace, self.node)])
 
     def _open_message(self) -> None:
         if not self._started:
             self._started = True
             self._on_start()
             self._channel.open_message(self._run, self.id, self._namespace)
-            self._live({**self._start, "event": "message-start", "id": self.id})
+            self._started_at = self._live({**self._start, "event": "message-start", "id": self.id})
 
     def _open(self, kind: str, content: JsonObject | None = None) -> None:
         if self._block and self._block["type"] == kind and content is None:
@@ -84,20 +88,22 @@ class MessageWriter:
         self._close_block()
         self._index += 1
         self._block = content or {"type": kind}
-        self._live(
+        self._block_at = self._live(
             {"event": "content-block-start", "index": self._index, "content": empty_block(self._block)}
         )
 
-    def _piece(self, text: str, delta: JsonObject) -> None:
+    def _piece(self, text: str, delta: JsonObject, **more: JsonObject) -> None:
         self._parts.append(text)
-        self._live({"event": "content-block-delta", "index": self._index, "delta": delta})
+        self._live({"event": "content-block-delta", "index": self._index, "delta": delta, **more})
 
     def _tool(self, call: ToolCall) -> None:
         if call.index != self._call:
             self._open("tool_call", {"type": "tool_call", "id": call.id, "name": call.name})
             self._call = call.index
         if call.arguments:
-            self._piece(call.arguments, {"type": "tool-call-delta", "args": call.arguments})
+            # Older JavaScript clients do not know this delta, but they add up such a content.
+            content = {"type": "tool_call_chunk", "args": call.arguments}
+            self._piece(call.arguments, {"type": "tool-call-delta", "args": call.arguments}, content=content)
 
     def _close_block(self) -> None:
         if self._block is None:
@@ -105,22 +111,27 @@ class MessageWriter:
         content = _finished(self._block, "".join(self._parts))
         data = {
             "event": "content-block-finish",
-            "message_id": self.id,
+            **self._about,
             "index": self._index,
             "content": content,
         }
-        draft = Draft("messages", {**data, "start": self._start}, self._namespace)
+        at = [self._started_at, self._block_at]
+        draft = Draft("messages", {**data, "start": self._start, "at": at}, self._namespace)
         self._channel.durable(self._run, [draft], spare=SPARE)
         self._block, self._parts, self._call = None, [], -1
 
-    def _live(self, data: JsonObject) -> None:
-        self._channel.live(self._run, "messages", {"message_id": self.id, **data}, self._namespace)
+    def _live(self, data: JsonObject) -> int:
+        return self._channel.live(self._run, "messages", {**self._about, **data}, self._namespace)
 
 
-def broken(id: str, code: str, message: str, namespace: tuple[str, ...] = ()) -> Draft:
+def broken(id: str, code: str, message: str, namespace: tuple[str, ...] = (), node: str = "") -> Draft:
     """Return the event that ends a message as a broken one: "restarted" or "incomplete"."""
-    data = {"event": "error", "message_id": id, "code": code, "message": message}
+    data = {"event": "error", **_about(id, node), "code": code, "message": message}
     return Draft("messages", data, namespace)
+
+
+def _about(id: str, node: str) -> JsonObject:
+    return {"message_id": id, "node": node} if node else {"message_id": id}
 
 
 def _finished(block: JsonObject, text: str) -> JsonObject:

@@ -14,7 +14,8 @@ def with_starts(events: Iterable[Event], after: int) -> list[Event]:
     """Return stored events with the message-start and content-block-start of each finished block.
 
     They stand on the two seqs that were left free before the block's finish, so they are the same in
-    every replay and never stand above what follows.  Nothing at or below `after` is added.
+    every replay and never stand above what follows.  Their ids are those of the live ones, so that a
+    client that saw these does not begin the message anew.  Nothing at or below `after` is added.
     """
     return [event for stored in events for event in _expand(stored) if event.seq > after]
 
@@ -22,11 +23,12 @@ def with_starts(events: Iterable[Event], after: int) -> list[Event]:
 def _expand(event: Event) -> Iterator[Event]:
     data = event.data
     if event.method == "messages" and data.get("event") == "content-block-finish" and "start" in data:
-        id, start = data["message_id"], data["start"]
+        about: dict[str, object] = {key: data[key] for key in ("message_id", "node") if key in data}
         if data["index"] == 0:
-            yield _live(event, event.seq - 2, {**start, "event": "message-start", "id": id, "message_id": id})
-        block = {"event": "content-block-start", "message_id": id, "index": data["index"]}
-        yield _live(event, event.seq - 1, {**block, "content": empty_block(data["content"])})
+            start = {**about, **data["start"], "event": "message-start", "id": data["message_id"]}
+            yield _live(event, event.seq - 2, data["at"][0], start)
+        block = {**about, "event": "content-block-start", "index": data["index"]}
+        yield _live(event, event.seq - 1, data["at"][1], {**block, "content": empty_block(data["content"])})
     yield event
 
 
@@ -40,5 +42,6 @@ def empty_block(content: dict[str, object]) -> dict[str, object]:
     return {**content, "type": "tool_call_chunk", "args": ""}
 
 
-def _live(event: Event, seq: int, data: dict[str, object]) -> Event:
-    return Event(event.thread, seq, event.method, data, event.run, event.timestamp, event.namespace)
+def _live(event: Event, seq: int, origin: int, data: dict[str, object]) -> Event:
+    about = (event.method, data, event.run, event.timestamp, event.namespace)
+    return Event(event.thread, seq, *about, origin=origin)

@@ -111,17 +111,15 @@ class Worker:
         open_messages: list[MessageWriter],
         deadline: float,
     ) -> RunScope:
-        ordinals: dict[str, int] = {}
-
         def first_token() -> None:
             if len(open_messages) == 1 and run.attempt == 1:
                 self.telemetry.metrics.first_token(time.time() - run.created_at)
 
-        def messages(node: str) -> MessageWriter:
-            ordinals[node] = ordinals.get(node, 0) + 1
-            id = f"{run.id}:{node}:{ordinals[node]}:{run.fence}"
-            about = {"run_id": run.id, "thread_id": run.thread, "langgraph_node": node}
-            message = MessageWriter(channel, run.id, id, about, first_token)
+        def messages(step: str, id: str) -> MessageWriter:
+            about = {"run_id": run.id, "thread_id": run.thread, "langgraph_node": step}
+            # Clients tell open messages apart by their node, so two at once may not have the same.
+            taken = any(each.node == step and not each.ended for each in open_messages)
+            message = MessageWriter(channel, run.id, id, about, first_token, node=id if taken else step)
             open_messages.append(message)
             return message
 

@@ -66,14 +66,29 @@ def test_an_event_is_the_envelope_of_the_specification(
     """It is put together from bytes, and reads as if it had been encoded as a whole."""
     event = Event(thread, seq, method, data, "r", 12, tuple(namespace))
     frame = orjson.loads(event_frame(event_prefix(thread, many=many), event))
+    # Clients tell messages that are open at once apart by the node that writes them.
+    node = {"node": data["node"]} if method == "messages" and data.get("node") else {}
     assert frame == {
         "type": "event",
         **({"thread": thread} if many else {}),
         "event_id": f"{thread}:{seq}",
         "seq": seq,
         "method": method,
-        "params": {"namespace": namespace, "timestamp": 12, "data": data},
+        "params": {"namespace": namespace, **node, "timestamp": 12, "data": data},
     }
+
+
+def test_a_message_names_the_node_that_writes_it() -> None:
+    """Of two messages in one namespace the JavaScript SDK tells what belongs to which by their nodes."""
+    event = Event("t", 7, "messages", {"event": "message-finish", "node": "write"}, "r", 12)
+    assert json.loads(event_frame(event_prefix("t", many=False), event))["params"]["node"] == "write"
+
+
+def test_what_a_replay_puts_in_the_place_of_a_live_event_has_its_id() -> None:
+    """So a client that saw the live one passes over it."""
+    event = Event("t", 7, "messages", {"event": "message-start"}, "r", 12, origin=3)
+    frame = json.loads(event_frame(event_prefix("t", many=False), event))
+    assert (frame["event_id"], frame["seq"]) == ("t:3", 7)
 
 
 def test_an_event_at_the_limit_fits_and_one_over_it_is_replaced() -> None:

@@ -37,9 +37,10 @@ class Log:
     position: int = 0
     events: list[Event] = field(default_factory=list)
 
-    def live(self, run: str, method: str, data: dict[str, Any], namespace: tuple[str, ...] = ()) -> None:
+    def live(self, run: str, method: str, data: dict[str, Any], namespace: tuple[str, ...] = ()) -> int:
         self.seq += 1
         self.events.append(Event(self.thread, self.seq, method, data, run, self.now, namespace))
+        return self.seq
 
     def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
         """Nothing survives this log."""

@@ -225,10 +225,26 @@ async def test_a_finished_run_is_replayed_from_the_log_with_its_whole_text(
     hub.engine.threads._channels.drop(run["thread_id"])  # the buffer is gone, as after a restart
     modes: Any = ["values", "messages-tuple"]
     found = await parts(sdk.runs.join_stream(run["thread_id"], run["run_id"], stream_mode=modes))
-    assert [name for name, _ in found] == ["metadata", "messages", "values", "end"]
-    assert found[1][1][0]["type"] == "ai"
-    assert found[1][1][0]["content"] == "one two "
-    assert found[2][1] == {"text": "one two", "answer": "one two"}
+    assert [name for name, _ in found] == ["metadata", "messages", "messages", "values", "end"]
+    (gone, _), (whole, _) = found[1][1], found[2][1]
+    # Who has its beginning already would otherwise add the whole to it.
+    assert (gone["type"], gone["id"]) == ("remove", whole["id"])
+    assert (whole["type"], whole["content"]) == ("ai", "one two ")
+    assert found[3][1] == {"text": "one two", "answer": "one two"}
+
+
+async def test_lists_in_a_query_may_be_repeated_or_one_json_text(hub: Any) -> None:
+    _, run = await hub.ask("POST", "/runs", ECHO)
+    where = f"/threads/{run['thread_id']}/runs/{run['run_id']}"
+    await hub.ask("GET", f"{where}/join")
+    texts = []
+    for query in ("stream_mode=values&stream_mode=updates", 'stream_mode=["values","updates"]'):
+        async with hub.client.get(f"{where}/stream?{query}") as answer:
+            texts.append(await answer.text())
+    assert texts[0] == texts[1]
+    assert "event: updates" in texts[0]
+    status, answer = await hub.ask("GET", f"{where}/stream?stream_mode=[values")
+    assert (status, answer["detail"][:35]) == (422, "There is no stream mode [values; ch")
 
 
 @pytest.mark.parametrize("last", ["nonsense", "999999-0", "1-", "-5"])

@@ -134,6 +134,7 @@ class Sink:
     """What one message was told."""
 
     node: str
+    id: str
     texts: list[str] = field(default_factory=list)
     ended: str = ""
 
@@ -213,8 +214,8 @@ class Lab:
             async def embed(self, texts: Any) -> Any:
                 raise AssertionError
 
-        def message(node: str) -> Sink:
-            self.sinks.append(Sink(node))
+        def message(node: str, id: str) -> Sink:
+            self.sinks.append(Sink(node, id))
             return self.sinks[-1]
 
         def spend(usage: Usage) -> None:
@@ -424,6 +425,30 @@ async def test_a_failed_step_is_tried_again_and_its_half_message_is_taken_back(l
     made = lab('[node.one]\nuse = "step.flaky"\ntext = "2"\nretry = 2\nsave = ["answer"]\nnext = "end"\n')
     assert (await made.run("flaky-2"))["answer"] == "try 3"
     assert [sink.ended for sink in made.sinks] == ["restarted", "restarted"]
+    # Under one id, so that viewers put the new message in the place of the broken one.
+    assert len({sink.id for sink in made.sinks}) == 1
+
+
+async def test_a_step_may_keep_its_answer_as_the_message_it_was_streamed_as(lab: Make) -> None:
+    made = lab("""
+[node.one]
+use    = "llm"
+model  = "writer"
+prompt = "Say {{ question }}"
+save   = { seen = { id = "{{ meta.message_id }}", content = "{{ result }}" } }
+next   = "two"
+
+[node.two]
+use    = "llm"
+model  = "writer"
+prompt = "More"
+save   = "answer"
+next   = "end"
+""")
+    found = await made.run()
+    first, second = made.sinks
+    assert found["seen"] == {"id": first.id, "content": "Say why"}
+    assert first.id != second.id
 
 
 async def test_the_last_failure_names_the_step_and_the_line_of_the_plugin(lab: Make) -> None:
