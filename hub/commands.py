@@ -24,7 +24,7 @@ from hub.protocol import (
     read_command,
     success,
 )
-from hub.routes.run_body import RunBody, start_run
+from hub.routes.run_body import Multitask, RunBody, start_run
 from runtime.errors import HubbubError, InvalidInput, NotFound, Overloaded, TooLarge
 from runtime.telemetry import bind, get_logger
 from runtime.types import JsonObject
@@ -36,6 +36,8 @@ class RunStart(RunBody, forbid_unknown_fields=True):
     """The parameters of `run.start`: what a run can be given over HTTP, and its idempotency key."""
 
     idempotency_key: str | None = None
+    # As the JavaScript SDK spells it.
+    camel_case_strategy: Multitask | None = msgspec.field(name="multitaskStrategy", default=None)
 
 
 class RunCancel(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,6 +77,7 @@ async def _start(call: Call[Any], command: Command) -> JsonObject:
     if call.engine.draining:
         raise Overloaded("The hub is stopping; send the run again in a moment.", retry_after=2.0)
     given = params_as(command.params, RunStart)
+    given.multitask_strategy = given.camel_case_strategy or given.multitask_strategy
     request = start_run(call, given, command.thread)
     traceparent = call.span.traceparent or command.traceparent or request.traceparent
     key = given.idempotency_key or request.idempotency_key

@@ -173,8 +173,19 @@ def _query(request: web.Request, shape: type[msgspec.Struct]) -> dict[str, Any]:
     for name in request.query:
         values = [value for value in request.query.getall(name) if value]
         if values:
-            found[name] = values if name in lists else values[0]
+            found[name] = _list_of(values) if name in lists else values[0]
     return found
+
+
+def _list_of(values: list[str]) -> list[Any]:
+    """Return a list that was sent by repeating its name, or, as the JavaScript SDK does, as one JSON text."""
+    if len(values) > 1 or not values[0].startswith("["):
+        return values
+    try:
+        found = orjson.loads(values[0])
+    except orjson.JSONDecodeError:
+        return values
+    return found if isinstance(found, list) else values
 
 
 def _is_list(kind: Any) -> bool:

@@ -14,6 +14,8 @@ from runtime.errors import InvalidInput
 from runtime.runs.run import StartRun
 from runtime.types import JsonObject, RunOptions
 
+Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
+
 _MODES: Final = get_args(StreamMode)
 _METADATA_KEYS = 64
 
@@ -30,7 +32,7 @@ class RunBody(msgspec.Struct, forbid_unknown_fields=True):
     stream_mode: str | list[str] = "values"
     stream_subgraphs: bool = False
     stream_resumable: bool = False
-    multitask_strategy: Literal["reject", "enqueue", "interrupt", "rollback"] = "enqueue"
+    multitask_strategy: Multitask = "enqueue"
     if_not_exists: Literal["create", "reject"] = "reject"
     on_disconnect: Literal["cancel", "continue"] = "continue"
     on_completion: Literal["delete", "keep"] | None = None
