@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -75,6 +76,19 @@ class Delivery:
     _rest: asyncio.Future[None] | None = None
     _waited: bool = False
     _closed: bool = False
+    _coming: Counter[str] = field(default_factory=Counter)
+
+    def expect(self, thread: str) -> None:
+        """Let replays of a thread wait for a subscription that has arrived, until it `arrived`."""
+        self._coming[thread] += 1
+
+    def arrived(self, thread: str) -> None:
+        """Take note that an expected subscription was carried out or refused."""
+        self._coming[thread] -= 1
+        if self._coming[thread] == 0:
+            del self._coming[thread]
+            if watched := self._watched.get(thread):
+                self._ready(watched.feed)
 
     async def subscribe(self, command: Command) -> None:
         """Carry out `subscription.subscribe`; NotFound, InvalidInput, Overloaded, StorageError."""
@@ -174,8 +188,10 @@ class Delivery:
             loop.call_at(feed.ready_at, self._ready, feed)
 
     def _ready(self, feed: Feed) -> None:
-        """Begin a replay, unless another subscription has put it off meanwhile."""
-        if feed.ready_at is not None and asyncio.get_running_loop().time() >= feed.ready_at:
+        """Begin a replay, unless another subscription has put it off or is about to."""
+        if feed.thread in self._coming or feed.ready_at is None:
+            return
+        if asyncio.get_running_loop().time() >= feed.ready_at:
             feed.ready_at = None
             self._grown.add(feed.thread)
             self.flush()

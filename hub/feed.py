@@ -16,8 +16,9 @@ Gap = tuple[int, int]
 class Feed:
     """All subscriptions of a socket to a thread as one stream, ordered by seq, each event once.
 
-    A subscription that comes later and begins earlier makes the feed go back: what the others have is
-    not sent again, and they go on where the new one has caught up.
+    A subscription that comes later and begins earlier makes the feed go back: it gets all its events,
+    also those that were sent for another one, because clients filter for each subscription by itself.
+    The others go on where the new one has caught up.
     """
 
     __slots__ = (
@@ -106,6 +107,7 @@ class Feed:
         self._skip, self._kept = 0, frozenset()
         self.applied = min(self.applied, seq)
         self._merger.forget()
+        self._started.clear()
 
     # ----------------------------------------------------------------- events
 

@@ -186,6 +186,8 @@ class Socket:
             # Commands for one thread are carried out in their order; to stop a run is never put off.
             thread = command.thread or self._session.thread
             ordered = command.method != "run.cancel"
+            if command.method == "subscription.subscribe":
+                self._delivery.expect(thread)
             task = self._start(self._work(command, self._by_thread.get(thread) if ordered else None))
             if ordered:
                 self._by_thread[thread] = task
@@ -202,8 +204,16 @@ class Socket:
                     self._session.fail(admitted, error, span.trace_id)
 
     async def _work(self, command: Command, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
+        try:
+            if before is not None:
+                await asyncio.wait([before])
+            await self._admit_and_carry_out(command)
+        finally:
+            if command.method == "subscription.subscribe":
+                self._delivery.arrived(command.thread or self._session.thread)
+        self._delivery.flush()
+
+    async def _admit_and_carry_out(self, command: Command) -> None:
         with self._span(command) as span:
             with self._engine.telemetry.admit_span():
                 admitted = self._session.admit(command, self._loop.time())
@@ -216,7 +226,6 @@ class Socket:
                 except Exception as error:
                     span.record(error)
                     self._session.fail(admitted, unforeseen(error, admitted, self._request), span.trace_id)
-        self._delivery.flush()
 
     async def _carry_out(self, command: Command, span: Span) -> None:
         assert self._principal

@@ -15,7 +15,7 @@ Namespace = tuple[str, ...]
 class Subscription:
     """One subscription of a socket to a thread.
 
-    It is for events above `start`; those up to `through` were sent already, when a later subscription
+    It is for events above `start`; those up to `through` were sent for it, when a later subscription
     makes its thread be read again.
     """
 
@@ -77,11 +77,5 @@ def _same(segment: str, wanted: str) -> bool:
 
 
 def first_time(event: Event, subscriptions: Sequence[Subscription]) -> bool:
-    """Whether an event is for one of them and was not sent for another one before."""
-    wanted = False
-    for each in subscriptions:
-        if event.seq > each.start and each.matches(event):
-            if event.seq <= each.through:
-                return False
-            wanted = True
-    return wanted
+    """Whether an event is for one of them and was not sent for that one before."""
+    return any(event.seq > each.through and each.matches(event) for each in subscriptions)

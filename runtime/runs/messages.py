@@ -40,6 +40,7 @@ class MessageWriter:
         self._block: JsonObject | None = None
         self._parts: list[str] = []
         self._call = -1
+        self._usage: Usage | None = None
 
     def push(self, delta: Delta) -> None:
         """Send one piece; never blocks.  What comes after the end is dropped."""
@@ -53,16 +54,17 @@ class MessageWriter:
             self._piece(delta.text, {"type": "text-delta", "text": delta.text})
         if delta.tool_call:
             self._tool(delta.tool_call)
+        self._usage = delta.usage or self._usage
 
     def finish(self, usage: Usage | None = None) -> None:
-        """End the message as a whole one."""
+        """End the message as a whole one; `usage` counts if no delta has said it."""
         if self.ended:
             return
         self._open_message()
         self._close_block()
         self.ended = True
         data: JsonObject = {"event": "message-finish", **self._about}
-        if usage:
+        if usage := self._usage or usage:
             data["usage"] = _usage(usage)
         self._channel.durable(self._run, [Draft("messages", data, self._namespace)])
 

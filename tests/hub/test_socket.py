@@ -223,6 +223,30 @@ async def test_two_subscriptions_a_few_milliseconds_apart_are_one_ordered_replay
     assert text_of(events) == "a b c "
 
 
+async def test_a_replay_waits_for_a_subscription_that_has_arrived(
+    hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long its state takes to read: the end of a run may not come before its last values."""
+    read = hub.engine.worker.read
+
+    async def slowly(run: Any) -> Any:
+        await asyncio.sleep(0.1)
+        return await read(run)
+
+    async with connected(hub) as client:
+        await client.ask("run.start", assistant_id="echo", input={"text": "a b c"})
+        await client.ask("subscription.subscribe", channels=["lifecycle"])
+        await client.run_to_end()
+    monkeypatch.setattr(hub.engine.worker, "read", slowly)
+    async with connected(hub) as client:
+        await client.send("subscription.subscribe", channels=["lifecycle"])
+        await client.send("subscription.subscribe", channels=["values", "lifecycle"])
+        await client.reply(2)
+        events = [*client.events, *await client.run_to_end()]
+    assert seqs(events) == sorted(set(seqs(events)))
+    assert [event["method"] for event in events if "event_id" in event][-2:] == ["values", "lifecycle"]
+
+
 async def test_two_viewers_see_the_same(hub: Any) -> None:
     """Every viewer gets every event, with the same ids and the same data."""
     async with connected(hub) as one, connected(hub) as other:

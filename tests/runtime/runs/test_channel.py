@@ -151,6 +151,19 @@ async def test_a_replay_from_the_log_is_a_whole_message(journal: SqliteJournal, 
     assert {event.data["message_id"] for event in replayed} == {"m"}
 
 
+async def test_a_message_ends_with_the_usage_that_its_model_said(
+    journal: SqliteJournal, thread: Thread
+) -> None:
+    channel = await reopened(journal)
+    message = MessageWriter(channel, "r", "m", {})
+    message.push(Delta(text="word"))
+    message.push(Delta(usage=Usage(3, 2), finish="stop"))
+    message.finish()
+    await journal.barrier()
+    await asyncio.sleep(0.02)
+    assert (await everything(channel))[-1].data["usage"]["total_tokens"] == 5
+
+
 async def test_what_comes_after_the_end_of_a_message_is_dropped(
     journal: SqliteJournal, thread: Thread
 ) -> None:
