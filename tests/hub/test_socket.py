@@ -16,6 +16,7 @@ from aiohttp import WSMsgType
 
 from hub.connections import CONNECTIONS, Connections, Patience
 from hub.parts import KEYRING
+from hub.session import Bounds
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.messages import MessageWriter
 from runtime.settings import HubLimits
@@ -213,6 +214,8 @@ async def test_two_subscriptions_a_few_milliseconds_apart_are_one_ordered_replay
         await client.ask("subscription.subscribe", channels=["lifecycle"])
         await client.run_to_end()
     monkeypatch.setattr("hub.delivery._FRESH", 0)  # what has only just happened is not waited for as long
+    # Longer than by default: the few milliseconds of this test may become many.
+    monkeypatch.setattr("hub.connections.Connections.bounds", Bounds(gather=0.5))
     async with connected(hub) as client:
         await client.send("subscription.subscribe", channels=["lifecycle", "input"])
         await asyncio.sleep(0.004)
