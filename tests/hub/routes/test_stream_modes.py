@@ -24,6 +24,9 @@ class Log:
     events: list[Event] = field(default_factory=list)
     seq: int = 0
 
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
+        """Nothing is lost here."""
+
     def live(self, run: str, method: str, data: dict[str, Any], namespace: tuple[str, ...] = ()) -> int:
         """Keep a live event."""
         self.seq += 1

@@ -199,7 +199,9 @@ def test_what_is_no_file_is_listed_and_never_opened(docs: Path, index: Index) ->
     (docs / "a.txt").unlink()
     os.mkfifo(docs / "a.txt")
     reading = index()
-    assert reading.failed == [("docs/a.txt", "This is no file but a pipe, a socket or a device; leave it out.")]
+    assert reading.failed == [
+        ("docs/a.txt", "This is no file but a pipe, a socket or a device; leave it out.")
+    ]
     assert reading.removed == 1
 
 
