@@ -14,12 +14,14 @@ the number of lost batches the hub has heard of.  Out: first a greeting, then a 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -96,7 +98,7 @@ def apply(database: sqlite3.Connection, request: Request) -> Outcome:
                 refusal = statement.refusal
                 break
     except sqlite3.IntegrityError:
-        refusal = "conflict"
+        refusal = statement.refusal or "conflict"
     except (sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError) as error:
         refusal = f"storage: {error}"  # a value that no database could keep: its neighbours are innocent
     if several:
@@ -161,6 +163,8 @@ def main() -> None:
     except (sqlite3.Error, ValueError) as error:
         _send(1, {"error": str(error), "boot": "", "outcomes": []})
         return
+    with suppress(AttributeError, OSError):  # where pipes cannot be widened, batches are smaller
+        fcntl.fcntl(0, fcntl.F_SETPIPE_SZ, _READ)
     _send(1, {"error": "", "boot": last_boot, "outcomes": msgspec.msgpack.decode(outcomes)})
     serve(database, boot, int(losses), 0, 1)
     database.close()

@@ -238,6 +238,7 @@ async def test_stored_bytes_cannot_import_or_call_anything(
 ) -> None:
     (tmp_path / "hostile.py").write_text(HOSTILE)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "hostile", raising=False)
     assert importlib.util.find_spec("hostile")
     argument: Any = {2: {"a": 1}, 1: ["x"]}.get(code, "x")
     call = ormsgpack.packb(("hostile", "Innocent", argument, "__call__"))
