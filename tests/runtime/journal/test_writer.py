@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runtime.errors import CannotStart
 from runtime.journal.log import Log
 from runtime.journal.statements import SCHEMA_VERSION
-from runtime.journal.writer import Frames, frame
+from runtime.journal.writer import Frames, frame, open_database
 
 
 @pytest.fixture
@@ -96,6 +96,7 @@ async def test_a_request_after_closing_is_refused_with_a_sentence(tmp_path: Path
         (lambda path: path.write_bytes(b"this is no database" * 100), "not a database"),
         (lambda path: _execute(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}"), "newer Hubbub"),
         (lambda path: _execute(path, "CREATE TABLE other (x)"), "another program"),
+        (lambda path: _cut_in_half(path), "malformed.*restore it from a backup"),
     ],
 )
 async def test_a_database_that_is_not_ours_is_left_as_it_is(
@@ -112,3 +113,8 @@ async def test_a_database_that_is_not_ours_is_left_as_it_is(
 def _execute(path: Path, sql: str) -> None:
     with sqlite3.connect(path) as database:
         database.execute(sql)
+
+
+def _cut_in_half(path: Path) -> None:
+    open_database(str(path), "full").close()
+    os.truncate(path, path.stat().st_size // 2)
