@@ -61,7 +61,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         self._failures: dict[str, HubbubError] = {}
 
     def failure(self, run: str) -> HubbubError | None:
-        """Return, once, why a put of this run is not on disk; None when nothing is known to be missing."""
+        """Return, once, why a put of this run is not on disk, if no later put has said so."""
         return self._failures.pop(run, None)
 
     async def aput(
@@ -195,8 +195,8 @@ class JournalSaver(BaseCheckpointSaver[str]):
     # ----------------------------------------------------------------- the pipe and the readers
 
     def _hand_over(self, thread: str, run: str, statements: Statements) -> None:
-        """Submit without waiting; raises what became of an earlier put of this run, or of this thread."""
-        if failure := self._failures.get(run) if run else self._failures.pop(thread, None):
+        """Submit without waiting; raises, once, what became of an earlier put of this run (or thread)."""
+        if failure := self._failures.pop(run or thread, None):
             raise failure
         future = self._under_way[thread] = self._journal.submit(statements)
         future.add_done_callback(partial(self._settle, thread, run))

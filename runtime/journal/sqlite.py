@@ -49,12 +49,13 @@ _SELECT_THREADS = (
     " coalesce((SELECT position FROM events WHERE thread = threads.id ORDER BY seq DESC LIMIT 1), 0),"
     " expires_at, expiry FROM threads"
 )
-_EXPIRED = (
-    " WHERE (expires_at <= ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
+_DUE = (
+    "(expires_at <= ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
     " AND status IN ('accepted', 'running')))"
-    " OR (updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
+)
+_IDLE = (
+    "(updated_at < ?2 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
     " AND status IN ('accepted', 'running', 'interrupted')))"
-    " ORDER BY coalesce(expires_at, updated_at) LIMIT ?3"
 )
 _SELECT_RUNS = (
     "SELECT id, thread, tenant, graph, version, status, input, created_at, updated_at, config, metadata,"
@@ -165,8 +166,9 @@ class SqliteJournal:
         Expired is a thread whose `expires_at` has passed, and one that was not changed since `before`
         and waits for nobody's answer either.
         """
-        parameters = (time.time(), before, limit)
-        return [_thread(row) for row in await self._rows(_SELECT_THREADS + _EXPIRED, parameters)]
+        expired = f"{_DUE} OR {_IDLE}" if before > 0 else _DUE
+        sql = f"{_SELECT_THREADS} WHERE {expired} ORDER BY coalesce(expires_at, updated_at) LIMIT ?3"
+        return [_thread(row) for row in await self._rows(sql, (time.time(), before, limit))]
 
     def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
         """Promise, once the future is done, that no seq above `reserved` is shown before a later promise."""
