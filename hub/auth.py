@@ -125,7 +125,7 @@ class Keyring:
     def of_session(self, cookie: str, now: float) -> Principal | None:
         """Return who a session belongs to; None when it has ended or its key was revoked."""
         body, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(body).encode()):
+        if not hmac.compare_digest(_bytes(signature), _bytes(self._sign(body))):
             return None
         id, _, until = body.partition(".")
         key = self._keys.get(id)
@@ -136,7 +136,7 @@ class Keyring:
         return Principal(key.tenant, key.id) if key and not key.revoked else None
 
     def _sign(self, body: str) -> str:
-        return hmac.new(self._session_key, body.encode(), "sha256").hexdigest()
+        return hmac.new(self._session_key, _bytes(body), "sha256").hexdigest()
 
 
 class Attempts:
@@ -199,4 +199,9 @@ def token_of(request: web.Request) -> str | None:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_bytes(secret)).hexdigest()
+
+
+def _bytes(sent: str) -> bytes:
+    """Encode what a client sent: a header may hold bytes that are no text."""
+    return sent.encode("utf-8", "surrogatepass")
