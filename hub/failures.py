@@ -38,6 +38,7 @@ RUN_STATUS: Final[Mapping[str, int]] = {
 }
 """The status of a failed run by the code of its error; 500 for the others, 504 for one that took too long."""
 
+_HTTP_CODES = {404: errors.NotFound.code, 413: errors.TooLarge.code}
 _HTTP_SENTENCES = {
     404: "There is nothing at {method} {path}; check the address.",
     405: "{method} is not possible at {path}; check the method.",
@@ -61,7 +62,7 @@ def failure(error: BaseException, request: web.Request) -> web.Response:
         if isinstance(error, errors.Unauthenticated):
             headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, web.HTTPException):
-        status, code = error.status, "not_found" if error.status == web.HTTPNotFound.status_code else "http"
+        status, code = error.status, _HTTP_CODES.get(error.status, errors.InvalidInput.code)
         sentence = _of_http(error, request)
         if isinstance(error, web.HTTPMethodNotAllowed):
             headers["Allow"] = error.headers["Allow"]
