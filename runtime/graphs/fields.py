@@ -115,9 +115,10 @@ def checked_input(graph: str, fields: Mapping[str, Field], given: JsonObject | N
     values = given or {}
     for name in values:
         if name not in fields:
-            from runtime.graphs.findings import near
+            from runtime.graphs.findings import in_sentence, near
 
-            raise InvalidInput(f"The graph {graph} has no input {_short(name)}; {near(str(name), fields)}")
+            remedy = in_sentence(near(str(name), fields))
+            raise InvalidInput(f"The graph {graph} has no input {_short(name)}; {remedy}")
     found = {}
     for name, one in fields.items():
         if values.get(name) is None and one.needed:

@@ -102,3 +102,8 @@ def near(word: str, known: Iterable[str]) -> str:
     if found := difflib.get_close_matches(word, names, 1, 0.6):
         return f"did you mean {found[0]}?"
     return f"there is {', '.join(names)}" if names else "there is none"
+
+
+def in_sentence(remedy: str) -> str:
+    """Return a remedy as the end of a sentence."""
+    return remedy if remedy.endswith("?") else f"{remedy}."

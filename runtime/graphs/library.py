@@ -17,7 +17,7 @@ from runtime.extensions.catalog import Catalog
 from runtime.graphs.check import check_document, own_params
 from runtime.graphs.fields import checked_input, schema_of
 from runtime.graphs.file import GraphFile, Limits
-from runtime.graphs.findings import Finding, near
+from runtime.graphs.findings import Finding, in_sentence, near
 from runtime.settings import Settings
 from runtime.toml import TomlSyntaxError, parse_toml
 from runtime.types import JsonObject
@@ -134,7 +134,7 @@ class GraphLibrary:
         """Return the version for new runs; NotFound, or GraphError while the file has mistakes."""
         entry = self._entries.get(name)
         if entry is None:
-            raise NotFound(f"There is no graph {name[:100]}; {near(name, self.names())}")
+            raise NotFound(f"There is no graph {name[:100]}; {in_sentence(near(name, self.names()))}")
         if entry.version is None:
             first, more = entry.findings[0], len(entry.findings) - 1
             rest = f" (and {more} more; see `hubbub graph check`)" if more else ""

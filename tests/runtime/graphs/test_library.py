@@ -66,5 +66,7 @@ def test_a_graph_with_mistakes_is_refused_and_the_others_run(library: Make, good
 
 
 def test_an_unknown_graph_is_one_sentence_with_what_was_meant(library: Make, good: str) -> None:
-    with pytest.raises(NotFound, match=r"There is no graph god; did you mean good\?"):
+    with pytest.raises(NotFound, match=r"^There is no graph god; did you mean good\?$"):
         library(good=good).get("god")
+    with pytest.raises(NotFound, match=r"^There is no graph other; there is good\.$"):
+        library(good=good).get("other")
