@@ -170,14 +170,38 @@ def _with_plugins(settings: Settings) -> Iterator[Finding]:
     catalog = load_plugins(settings)
     broken = [plugin for plugin in catalog.plugins if plugin.state == "failed"]
     for plugin in broken:
-        yield Finding("plugin", "bad", f"{plugin.name}: {plugin.error}", f"edit {plugin.file}")
+        yield Finding("plugin", "bad", f"{plugin.name}: {plugin.error}", _remedy(plugin.error))
     if not broken:
         yield Finding("plugins", "ok", f"{len(catalog.plugins)} loaded")
-    yield _model(settings, catalog)
+    yield from _aliases(settings, catalog)
+    yield _embedder(settings, catalog)
     yield from _graphs(settings, catalog)
 
 
-def _model(settings: Settings, catalog: Catalog) -> Finding:
+def _remedy(error: str) -> str:
+    """Return how to mend a plugin: in the file whose place its error begins with, else by its last clause."""
+    place = error.partition(":")[0]
+    return f"edit {place}" if place.endswith((".py", ".toml")) else error.rpartition("; ")[2].rstrip(".")
+
+
+def _aliases(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    from runtime.gateway.models import describe
+
+    described = {name: describe(alias, catalog) for name, alias in settings.models.items()}
+    for name, alias in described.items():
+        if not alias.skipped:
+            continue
+        why = "; ".join(f"{label} cannot answer, {reason}" for label, reason in alias.skipped.items())
+        state: Literal["note", "bad"] = "note" if alias.usable else "bad"
+        yield Finding(
+            "model", state, f"{name}: {why}", f"edit [models.{name}] use in config.toml, or mend that plugin"
+        )
+    whole = [f"{name} ({', '.join(alias.usable)})" for name, alias in described.items() if not alias.skipped]
+    if whole:
+        yield Finding("models", "ok", ", ".join(whole))
+
+
+def _embedder(settings: Settings, catalog: Catalog) -> Finding:
     from runtime.search.models import find_model
 
     embedder = catalog.get("embedder", settings.search.embedder)
@@ -189,9 +213,9 @@ def _model(settings: Settings, catalog: Catalog) -> Finding:
     if name and folder is None:
         said = f"{name} is not here, so search is by keyword alone"
         return Finding(
-            "model", "note", said, "hubbub models pull (or set HUBBUB_MODELS to a folder that has it)"
+            "embedder", "note", said, "hubbub models pull (or set HUBBUB_MODELS to a folder that has it)"
         )
-    return Finding("model", "ok", f"{name} in {folder}" if folder else settings.search.embedder)
+    return Finding("embedder", "ok", f"{name} in {folder}" if folder else settings.search.embedder)
 
 
 def _graphs(settings: Settings, catalog: Catalog) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ def test_a_healthy_workspace_needs_nothing_but_a_model(hubbub: Run, workspace: P
     assert [finding for finding in findings if finding["state"] == "bad"] == []
     assert done.returncode == 0
     notes = [finding for finding in findings if finding["state"] == "note"]
-    assert [note["what"] for note in notes] == ["model"]
+    assert [note["what"] for note in notes] == ["embedder"]
     assert notes[0]["remedy"].startswith("hubbub models pull")
 
 
@@ -39,6 +39,35 @@ def test_what_is_broken_is_named_with_its_remedy(hubbub: Run, workspace: Path) -
     assert found["graph"]["remedy"] == "hubbub graph check bad"
     assert "damaged" in found["journal"]["sentence"]
     assert found["secret"]["remedy"] == "export NOWHERE_KEY=…"
+
+
+def test_a_remedy_is_where_the_mistake_is(hubbub: Run, workspace: Path) -> None:
+    (workspace / "plugins" / "bad.py").write_text("raise RuntimeError('out of paper')\n")
+    (workspace / "config.toml").write_text(
+        '[plugins.extractive]\nsentences = "secret:NOWHERE_KEY"\n[plugins.minilm]\nthread = 2\n'
+    )
+    done = hubbub("--workspace", workspace, "doctor", "--json")
+    remedies = [each["remedy"] for each in json.loads(done.stdout) if each["what"] == "plugin"]
+    assert sorted(remedies) == [
+        f"edit {workspace / 'config.toml'}",
+        "edit plugins/bad.py",
+        "export NOWHERE_KEY=…",
+    ]
+
+
+def test_a_model_that_nobody_supplies_is_named(hubbub: Run, workspace: Path) -> None:
+    config = '[models.writer]\nuse = ["clever:4", "extractive"]\n[models.judge]\nuse = ["clever:4"]\n'
+    (workspace / "config.toml").write_text(config)
+    done = hubbub("--workspace", workspace, "doctor", "--json")
+    assert done.returncode == 1
+    found = {
+        each["sentence"].partition(":")[0]: each
+        for each in json.loads(done.stdout)
+        if each["what"] == "model"
+    }
+    assert (found["writer"]["state"], found["judge"]["state"]) == ("note", "bad")
+    assert "no plugin supplies the provider clever" in found["judge"]["sentence"]
+    assert "[models.judge]" in found["judge"]["remedy"]
 
 
 def test_a_broken_configuration_is_the_only_thing_that_matters(hubbub: Run, workspace: Path) -> None:
