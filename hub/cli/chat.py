@@ -35,7 +35,7 @@ def command(target: Target, graph: str, thread: str | None) -> None:
         say(f"Talking to {graph} on thread {thread}. Ctrl-C stops an answer, Ctrl-D ends the conversation.")
         while (line := _line()) is not None:
             if line.strip():
-                asyncio.run(ask(door, thread, graph, _input(field, line.strip())))
+                asyncio.run(ask(door, thread, graph, input_of(field, line.strip())))
     say(f"To go on: hubbub chat {graph} --thread {thread}")
 
 
@@ -146,19 +146,26 @@ async def _field(door: Door, graph: str) -> str:
 
     async with open_remote(door) as remote:
         schema = (await remote.schemas(graph))["input_schema"]
+    if field := text_field(schema):
+        return field
+    takes = ", ".join(schema.get("properties", {})) or "nothing"
+    raise InvalidInput(
+        f"The graph {graph} takes {takes}, which is more than one line of text; "
+        f"use `hubbub run {graph} --input JSON`."
+    )
+
+
+def text_field(schema: Mapping[str, Any]) -> str | None:
+    """Return the one input field of a graph that a line of text fills; None when that is not enough."""
     fields = schema.get("properties", {})
-    texts = [name for name, field in fields.items() if field.get("type") == "string"]
-    needed = set(schema.get("required", ()))
     if "messages" in fields:
         return "messages"
-    if not texts or needed - {texts[0]}:
-        takes = ", ".join(fields) or "nothing"
-        raise InvalidInput(
-            f"The graph {graph} takes {takes}, which is more than one line of text; "
-            f"use `hubbub run {graph} --input JSON`."
-        )
-    return str(texts[0])
+    needed = set(schema.get("required", ()))
+    texts = [name for name, field in fields.items() if field.get("type") == "string"]
+    found = next((name for name in texts if name in needed), texts[0] if texts else None)
+    return found if not needed - {found} else None
 
 
-def _input(field: str, line: str) -> Mapping[str, Any]:
+def input_of(field: str, line: str) -> Mapping[str, Any]:
+    """Return a graph's input with a line of text in this field."""
     return {field: [{"role": "user", "content": line}] if field == "messages" else line}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
 import click
+
+from hub.cli.output import program
 
 _PLUGIN = '''"""A step for graphs: write `use = "step.shout"` and `text = "{{ answer }}"`."""
 
@@ -54,7 +57,7 @@ def command(folder: Path) -> None:
         ) from error
     for file in made:
         click.echo(f"made {file}")
-    here = f"hubbub --workspace {folder}"
+    here = f"{program()} --workspace {shlex.quote(str(folder))}"
     click.echo(f"\nNext: {here} index FOLDER --collection docs\n      {here} chat ask")
 
 

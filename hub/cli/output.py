@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -30,6 +33,15 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, em
 def say(sentence: str) -> None:
     """Tell people something beside the output: on stderr, so that pipes carry results alone."""
     click.echo(sentence, err=True)
+
+
+def program() -> str:
+    """Return what starts this program in a shell: its name where the shell finds it, else its path."""
+    beside, found = Path(sys.executable).with_name("hubbub"), shutil.which("hubbub")
+    if not beside.exists() or (found and beside.samefile(found)):
+        return "hubbub"
+    here = Path.cwd()
+    return shlex.quote(str(beside.relative_to(here) if beside.is_relative_to(here) else beside))
 
 
 def interactive() -> bool:

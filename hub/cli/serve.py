@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -12,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hub.cli.chat import input_of, text_field
+from hub.cli.output import program
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
     from hub.app import Server
     from runtime.settings import Settings
 
-
+QUESTION = "What is a thread?"
 _INTERRUPTED = 130
 """The exit code of a process that a second signal ended."""
 
@@ -93,12 +97,23 @@ async def _open(settings: Settings) -> Server:
 
 def _greet(server: Server) -> None:
     """Say in three lines what to try."""
-    workspace = server.engine.settings.workspace
-    where = "" if workspace == Path.cwd() else f" --workspace {workspace}"
-    graph = next(iter(server.engine.library.names()), "GRAPH")
-    click.echo(f"Hubbub serves {workspace} at {server.url} (search mode: {server.engine.search.mode}).")
-    click.echo(f'Ask:   curl -s {server.url}/graphs/{graph} -d \'{{"question": "What is a thread?"}}\'')
-    click.echo(f"Talk:  hubbub{where} chat {graph}")
+    settings = server.engine.settings
+    click.echo(
+        f"Hubbub serves {settings.workspace} at {server.url} (search mode: {server.engine.search.mode})."
+    )
+    here = program()
+    if settings.workspace != Path.cwd():
+        here += f" --workspace {shlex.quote(str(settings.workspace))}"
+    key = " -H 'Authorization: Bearer KEY'" if settings.auth.mode == "keys" else ""
+    for name in server.engine.library.names():
+        if field := text_field(server.engine.library.get(name).input_schema):
+            body = shlex.quote(json.dumps(input_of(field, QUESTION)))
+            click.echo(f"Ask:   curl -s {server.url}/graphs/{name}{key} -d {body}")
+            click.echo(f"Talk:  {here} chat {name}")
+            break
+    else:
+        click.echo(f"Look:  {here} graph check")
+        click.echo(f"Run:   {here} run GRAPH --input JSON")
     sys.stdout.flush()
 
 

@@ -1,5 +1,6 @@
 """`hubbub init` makes a workspace that works as it is."""
 
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,13 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_a_new_workspace_passes_every_check(hubbub: Run, tmp_path: Path) -> None:
-    assert hubbub("init", tmp_path / "new").returncode == 0
-    checked = hubbub("--workspace", tmp_path / "new", "graph", "check")
+    made = hubbub("init", tmp_path / "my new")
+    assert made.returncode == 0
+    (talk,) = [line for line in made.stdout.splitlines() if line.endswith("chat ask")]
+    assert shlex.split(talk)[-4:] == ["--workspace", str(tmp_path / "my new"), "chat", "ask"]
+    checked = hubbub("--workspace", tmp_path / "my new", "graph", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    listed = hubbub("--workspace", tmp_path / "new", "plugin", "list")
+    listed = hubbub("--workspace", tmp_path / "my new", "plugin", "list")
     assert listed.returncode == 0
     assert "shout" in listed.stdout
 

@@ -1,6 +1,7 @@
 """`hubbub serve`: one owner, clear refusals, an orderly end."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -23,11 +24,39 @@ def test_three_lines_say_what_to_try(start: Start, workspace: Path, wait_until_s
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     assert owner.url in lines[0]
-    assert lines[1].startswith("Ask:   curl")
-    assert lines[2].startswith("Talk:  hubbub")
+    for line, begin in zip(lines[1:], ("Ask:   ", "Talk:  "), strict=True):
+        done = subprocess.run(
+            shlex.split(line.removeprefix(begin)), input="", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "found nothing" in done.stdout or "Talking to ask" in done.stderr
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert holder(workspace / "var") is None
+
+
+def test_without_a_graph_that_takes_a_line_of_text_it_says_something_else(
+    start: Start, workspace: Path, wait_until_served: Wait
+) -> None:
+    for name in ("ask", "slow"):
+        graph = workspace / "graphs" / f"{name}.toml"
+        graph.write_text(graph.read_text().replace("question = ", 'number = "int"\nquestion = '))
+    process = start("--workspace", workspace, "serve", "--port", "0")
+    wait_until_served(workspace, process)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert lines[1].endswith("graph check\n")
+    assert lines[2].endswith("run GRAPH --input JSON\n")
+
+
+def test_a_hub_that_asks_for_keys_says_so_in_what_to_try(
+    start: Start, workspace: Path, wait_until_served: Wait
+) -> None:
+    process = start("--workspace", workspace, "--set", "auth.mode=keys", "serve", "--port", "0")
+    wait_until_served(workspace, process)
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert "'Authorization: Bearer KEY'" in process.stdout.readline()
 
 
 def test_a_hub_is_ready_when_it_says_where_it_listens(served: Any) -> None:
