@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -52,11 +53,11 @@ class Remote:
 
     async def revoke_key(self, id: str) -> None:
         """Revoke an API key in the hub; it is refused from then on."""
-        await self._ask("DELETE", f"/admin/keys/{id}")
+        await self._ask("DELETE", f"/admin/keys/{quote(id, safe='')}")
 
     async def schemas(self, graph: str) -> Mapping[str, Any]:
         """Return the JSON Schemas of a graph's input, output and state."""
-        return await self._ask("GET", f"/assistants/{graph}/schemas")
+        return await self._ask("GET", f"/assistants/{quote(graph, safe='')}/schemas")
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         async with self._session.request(method, f"{self._url}{path}", json=body) as answer:

@@ -54,19 +54,19 @@ async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) ->
 
 
 def _input(text: str) -> Mapping[str, Any]:
-    """Read the JSON object given as `--input`; InvalidInput says where it is wrong."""
-    from runtime.errors import InvalidInput
+    """Read the JSON object given as `--input`; CannotStart says where it is wrong."""
+    from runtime.errors import CannotStart
 
     try:
         value = json.loads(Path(text[1:]).read_text() if text.startswith("@") else text)
     except OSError as error:
-        raise InvalidInput(
+        raise CannotStart(
             f"{text[1:]} cannot be read ({error.strerror}); give --input @FILE with JSON."
         ) from error
     except ValueError as error:
-        raise InvalidInput(
+        raise CannotStart(
             f'--input is not JSON ({error}); write for example \'{{"question": "…"}}\'.'
         ) from error
     if not isinstance(value, dict):
-        raise InvalidInput('--input must be a JSON object, for example \'{"question": "…"}\'.')
+        raise CannotStart('--input must be a JSON object, for example \'{"question": "…"}\'.')
     return value

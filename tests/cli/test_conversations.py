@@ -54,17 +54,19 @@ def test_an_unknown_thread_is_one_sentence(hubbub: Run, workspace: Path, served:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "said", "code"),
     [
-        ("{", "not JSON"),
-        ("[]", "must be a JSON object"),
-        ("@nowhere.json", "cannot be read"),
-        ("{}", "question"),
+        ("{", "not JSON", 2),
+        ("[]", "must be a JSON object", 2),
+        ("@nowhere.json", "cannot be read", 2),
+        ("{}", "question", 1),
     ],
 )
-def test_an_input_that_cannot_work_is_one_sentence(hubbub: Run, served: Any, given: str, said: str) -> None:
+def test_an_input_that_cannot_work_is_one_sentence(
+    hubbub: Run, served: Any, given: str, said: str, code: int
+) -> None:
     done = hubbub("--workspace", served.workspace, "run", "ask", "--input", given)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -72,9 +74,11 @@ def test_an_input_that_cannot_work_is_one_sentence(hubbub: Run, served: Any, giv
 def test_an_unknown_graph_is_one_sentence(hubbub: Run, served: Any) -> None:
     for verb in (["run", "aks"], ["chat", "aks"]):
         done = hubbub("--workspace", served.workspace, *verb)
+        assert (done.returncode, done.stderr) == (1, "There is no graph aks; did you mean ask?\n")
+    for name in ("ask?a=b", "ask/..", "a b", "%2e"):
+        done = hubbub("--workspace", served.workspace, "run", name)
         assert done.returncode == 1
-        assert "aks" in done.stderr
-        assert "ask" in done.stderr.replace("aks", "")
+        assert f"There is no graph {name}; " in done.stderr
 
 
 def test_a_chat_shows_answers_with_their_sources(hubbub: Run, served: Any) -> None:
