@@ -37,7 +37,11 @@ def command(target: Target, paths: tuple[Path, ...], collection: str, as_json: b
     for path in paths:
         if not path.exists():
             raise NotFound(f"There is no file or folder {path}; name one that exists.")
-    totals = asyncio.run(index(target.settings(), list(paths), collection))
+    try:
+        totals = asyncio.run(index(target.settings(), list(paths), collection))
+    except KeyboardInterrupt:
+        say("Stopped; run it again, and it goes on where it was.")
+        raise
     if as_json:
         print_json({"collection": collection, **totals})
     else:

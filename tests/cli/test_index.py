@@ -1,13 +1,16 @@
 """`hubbub index`: the same verb and the same output with and without a hub."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
 
 
 def test_only_what_changed_is_read_again(hubbub: Run, workspace: Path) -> None:
@@ -43,6 +46,23 @@ def test_a_document_that_cannot_be_read_is_named_and_the_rest_goes_on(hubbub: Ru
     done = hubbub("--workspace", workspace, "index", workspace / "papers")
     assert done.returncode == 0
     assert "broken.jsonl:2" in done.stderr
+
+
+def test_ctrl_c_stops_it_with_a_word_and_the_next_run_goes_on(
+    hubbub: Run, start: Start, workspace: Path
+) -> None:
+    rows = "".join(f'{{"text": "Number {number}."}}\n' for number in range(100_000))
+    (workspace / "papers" / "many.jsonl").write_text(rows)
+    process = start("--workspace", workspace, "index", workspace / "papers")
+    while not (workspace / "var" / "search.db").exists():
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said.strip() == "Stopped; run it again, and it goes on where it was."
+    (workspace / "papers" / "many.jsonl").write_text(rows[:200])
+    done = hubbub("--workspace", workspace, "index", workspace / "papers", "--json")
+    assert json.loads(done.stdout)["documents"] >= 1, done.stderr
 
 
 def test_a_path_that_is_not_there_is_one_sentence(hubbub: Run, workspace: Path) -> None:
