@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from langgraph_sdk import get_client
 
+from hub.parts import KEYRING
 from runtime.runs.messages import MessageWriter
 from runtime.types import Delta
 
@@ -57,6 +58,18 @@ async def test_output_waits_for_the_end(hub: Any, transport: Transport) -> None:
     """`thread.output` is the state after the run."""
     client = get_client(url=hub.url)
     async with client.threads.stream(assistant_id="echo", transport=transport) as thread:
+        await thread.run.start(input={"text": "a b"})
+        assert await asyncio.wait_for(thread.output, 5) == {"text": "a b", "answer": "a b"}
+
+
+async def test_a_hub_that_asks_for_keys_takes_it_from_the_streams_headers(
+    guarded: Any, transport: Transport
+) -> None:
+    """The SDK sends `api_key` over HTTP alone, and `headers` over both."""
+    _, key = await guarded.server.runner.app[KEYRING].create("me", "acme")
+    client = get_client(url=guarded.url, api_key=key)
+    headers = {"X-Api-Key": key}
+    async with client.threads.stream(assistant_id="echo", transport=transport, headers=headers) as thread:
         await thread.run.start(input={"text": "a b"})
         assert await asyncio.wait_for(thread.output, 5) == {"text": "a b", "answer": "a b"}
 
