@@ -113,6 +113,7 @@ async def run(options: argparse.Namespace) -> None:
     queries, judged = read_queries(options.queries), read_judgements(options.qrels)
     with tempfile.TemporaryDirectory() as temporary:
         workspace = options.workspace or Path(temporary)
+        workspace.mkdir(parents=True, exist_ok=True)
         settings = load_settings(workspace)
         catalog = load_plugins(settings)
         search = Search(settings, lambda: catalog, Telemetry(settings.telemetry))
