@@ -91,7 +91,7 @@ def is_loopback(host: str) -> bool:
 def _name(host: str) -> str:
     """Return the name or address in `host[:port]`, in one spelling."""
     name = host.strip().lower()
-    if name.startswith("["):
+    if name.startswith("[") and "]" in name:
         name = name[1:].partition("]")[0]
     elif name.count(":") == 1:
         name = name.partition(":")[0]
