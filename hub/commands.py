@@ -26,6 +26,7 @@ from hub.protocol import (
 )
 from hub.routes.run_body import Multitask, RunBody, start_run
 from runtime.errors import HubbubError, InvalidInput, NotFound, Overloaded, TooLarge
+from runtime.runs.state import Place
 from runtime.telemetry import bind, get_logger
 from runtime.types import JsonObject
 
@@ -101,7 +102,8 @@ async def _state(call: Call[Any], command: Command) -> JsonObject:
     given = params_as(command.params, StateGet)
     await call.engine.threads.get(call.tenant, command.thread)
     try:
-        state = await call.engine.threads.state(call.tenant, command.thread, namespace=tuple(given.namespace))
+        place = Place(namespace=tuple(given.namespace))
+        state = await call.engine.threads.state(call.tenant, command.thread, place)
     except NotFound as error:
         if not given.namespace:
             raise

@@ -123,23 +123,18 @@ async def open_engine(settings: Settings) -> Engine:
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
         from runtime.journal.checkpoints import JournalSaver
+        from runtime.runs.states import States
         from runtime.runs.worker import Worker
 
         library = await asyncio.to_thread(GraphLibrary, settings, catalog)
         await asyncio.to_thread(library.keep)
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
-        worker = Worker(
-            library,
-            saver,
-            _Services(gateway, search),
-            telemetry,
-            settings.runs.timeout,
-        )
+        worker = Worker(library, saver, _Services(gateway, search), telemetry, settings.runs.timeout)
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal, queue.busy)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
         runs = Runs(journal, channels, queue, dispatcher, library)
-        threads = Threads(journal, channels, queue.busy, worker)
+        threads = Threads(journal, channels, queue, States(library, saver))
         if recovered := await runs.recover():
             _log.info("unfinished runs go on", runs=recovered)
         crons = Crons(journal, runs)

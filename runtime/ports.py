@@ -342,6 +342,9 @@ class Journal(Protocol):
     def change_options(self, run: str, options: RunOptions) -> asyncio.Future[str]:
         """Store the options of an active run; refused with "fenced" when it has ended."""
 
+    async def ask(self, run: str, waiting: tuple[Interrupt, ...]) -> None:
+        """Store what an interrupted run waits for from now on."""
+
     async def delete_run(self, run: str) -> None:
         """Delete a run's record; NoSuchRun when it is not there."""
 

@@ -10,7 +10,8 @@ from runtime.errors import InvalidInput
 from runtime.types import JsonObject, Run, RunStatus, Thread
 
 if TYPE_CHECKING:
-    from runtime.runs.threads import ThreadState, ThreadStatus
+    from runtime.runs.state import Place, StateTask, ThreadState
+    from runtime.runs.threads import ThreadStatus
 
 RUN_STATUS: Final[Mapping[RunStatus, str]] = {
     RunStatus.ACCEPTED: "pending",
@@ -47,10 +48,6 @@ def run_object(run: Run) -> JsonObject:
 
 def thread_object(thread: Thread, status: ThreadStatus, state: ThreadState | None) -> JsonObject:
     """Return a thread; `values` is None where its state was not read."""
-    waiting: dict[str, list[JsonObject]] = {}
-    for task in state.tasks if state else ():
-        if task["interrupts"]:
-            waiting[task["id"]] = task["interrupts"]
     return {
         "thread_id": thread.id,
         "created_at": moment(thread.created_at),
@@ -59,25 +56,48 @@ def thread_object(thread: Thread, status: ThreadStatus, state: ThreadState | Non
         "status": status,
         "config": {},
         "values": state.values if state else None,
-        "interrupts": waiting,
+        "interrupts": {task.id: task.interrupts for task in state.tasks if task.interrupts} if state else {},
     }
 
 
 def state_object(thread: str, state: ThreadState) -> JsonObject:
     """Return the state of a thread."""
-    parent = _checkpoint(thread, state.parent_id) if state.parent_id else None
     return {
         "values": state.values,
         "next": list(state.next),
-        "checkpoint": _checkpoint(thread, state.checkpoint_id),
+        "checkpoint": checkpoint_object(thread, state.place),
         "metadata": state.metadata,
         "created_at": state.created_at,
-        "parent_checkpoint": parent,
-        "tasks": state.tasks,
+        "parent_checkpoint": checkpoint_object(thread, state.parent) if state.parent else None,
+        "tasks": [_task_object(thread, task) for task in state.tasks],
         "interrupts": state.interrupts,
         # Older clients read the checkpoint from here.
         "checkpoint_id": state.checkpoint_id,
-        "parent_checkpoint_id": state.parent_id,
+        "parent_checkpoint_id": state.parent.checkpoint if state.parent else None,
+    }
+
+
+def checkpoint_object(thread: str, place: Place) -> JsonObject:
+    """Return a checkpoint."""
+    return {
+        "thread_id": thread,
+        "checkpoint_ns": place.ns,
+        "checkpoint_id": place.checkpoint,
+        "checkpoint_map": dict(place.around) or None,
+    }
+
+
+def _task_object(thread: str, task: StateTask) -> JsonObject:
+    inside = None if task.inside is None else {"thread_id": thread, "checkpoint_ns": "|".join(task.inside)}
+    return {
+        "id": task.id,
+        "name": task.name,
+        "path": task.path,
+        "error": task.error,
+        "interrupts": task.interrupts,
+        "checkpoint": inside,
+        "state": state_object(thread, task.state) if task.state else None,
+        "result": task.result,
     }
 
 
@@ -105,7 +125,3 @@ def has(metadata: Mapping[str, Any], wanted: Mapping[str, Any] | None) -> bool:
 def ordered(values: Iterable[JsonObject], by: str | None, order: str | None) -> list[JsonObject]:
     """Return objects sorted by one of their fields; as they are without `by`."""
     return list(values) if by is None else sorted(values, key=lambda value: value[by], reverse=order != "asc")
-
-
-def _checkpoint(thread: str, id: str | None) -> JsonObject:
-    return {"thread_id": thread, "checkpoint_ns": "", "checkpoint_id": id, "checkpoint_map": None}

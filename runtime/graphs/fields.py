@@ -78,6 +78,12 @@ class Field:
         # A model stands for a JSON object with named fields; what was given is already that.
         return value if self.fields else made
 
+    def kept(self, value: Any, what: str) -> Any:
+        """Return a value as the state holds it; InvalidInput when it has another type."""
+        if self.merge == "append" and not isinstance(value, list):
+            return [] if value is None else [value]
+        return None if value is None else self.checked(value, what)
+
 
 _PLAIN: dict[str, Any] = {
     "text": str,
@@ -125,6 +131,16 @@ def checked_input(graph: str, fields: Mapping[str, Field], given: JsonObject | N
             raise InvalidInput(f"The graph {graph} needs the input {name} ({one.type}); send it.")
         found[name] = one.checked(values.get(name), f"The input {name}")
     return found
+
+
+def checked_change(graph: str, fields: Mapping[str, Field], given: Mapping[str, Any]) -> JsonObject:
+    """Return a change of a state as the state holds it; InvalidInput names the first thing that is wrong."""
+    for name in given:
+        if name not in fields:
+            from runtime.graphs.findings import near
+
+            raise InvalidInput(f"The state of {graph} has no field {_short(name)}; {near(str(name), fields)}")
+    return {name: fields[name].kept(value, f"The field {name}") for name, value in given.items()}
 
 
 def _sentence(error: Any, what: str) -> str:

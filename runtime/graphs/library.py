@@ -15,7 +15,7 @@ import orjson
 from runtime.errors import GraphError, NotFound, StorageError
 from runtime.extensions.catalog import Catalog
 from runtime.graphs.check import check_document, own_params
-from runtime.graphs.fields import checked_input, schema_of
+from runtime.graphs.fields import checked_change, checked_input, schema_of
 from runtime.graphs.file import GraphFile, Limits
 from runtime.graphs.findings import Finding, in_sentence, near
 from runtime.settings import Settings
@@ -77,6 +77,10 @@ class GraphVersion:
     def validate_input(self, input: JsonObject | None) -> JsonObject:
         """Return a run's input with its defaults; InvalidInput names the first thing that is wrong."""
         return checked_input(self.name, self.spec.input, input)
+
+    def validate_change(self, values: Mapping[str, Any]) -> JsonObject:
+        """Return a change of a state, as the state holds it; InvalidInput names the first thing wrong."""
+        return checked_change(self.name, self.spec.fields, values)
 
     def initial(self, input: JsonObject | None) -> JsonObject:
         """Return the state a run with this input begins with."""

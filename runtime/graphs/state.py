@@ -52,12 +52,7 @@ class Saving:
 
     def checked(self, name: str, value: Any) -> Any:
         """Return a value as the state holds it; InvalidInput when it has another type."""
-        one = self._fields[name]
-        if one.merge == "append" and not isinstance(value, list):
-            return [] if value is None else [value]
-        if value is None:
-            return None
-        return one.checked(value, f"what it saves as {name}")
+        return self._fields[name].kept(value, f"what it saves as {name}")
 
 
 def _texts(node: Node) -> dict[str, Filled]:

@@ -228,6 +228,10 @@ class SqliteJournal:
         """Store the options of an active run; refused with "fenced" when it has ended."""
         return self.submit([("run.options", (run, msgspec.json.encode(options)))])
 
+    async def ask(self, run: str, waiting: tuple[Interrupt, ...]) -> None:
+        """Store what an interrupted run waits for from now on."""
+        await self.submit([("run.ask", (run, _waiting(waiting)))])
+
     async def delete_run(self, run: str) -> None:
         """Delete a run's record; NoSuchRun when it is not there."""
         if await self.submit([("run.delete", (run,))]):

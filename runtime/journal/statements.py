@@ -133,6 +133,7 @@ STATEMENTS: dict[str, Statement] = {
     "run.answered": Statement(
         "UPDATE runs SET waiting = NULL WHERE id = ?1 AND status = 'interrupted'", "answered"
     ),
+    "run.ask": Statement("UPDATE runs SET waiting = ?2 WHERE id = ?1 AND status = 'interrupted'"),
     "runs.unasked": Statement("UPDATE runs SET waiting = NULL WHERE thread = ?1 AND waiting IS NOT NULL"),
     "runs.overtaken": Statement(
         "UPDATE runs SET waiting = NULL WHERE thread = ?1 AND waiting IS NOT NULL AND id != ?2"

@@ -40,13 +40,15 @@ def _interrupt(found: Any, namespace: tuple[str, ...]) -> Interrupt:
         raise InvalidInput(
             f"An interrupt asks with a value that is no JSON ({error}); mend the graph."
         ) from None
-    question = Interrupt(found.id, value, namespace, _schema(found.response_schema))
+    question = Interrupt(found.id, value, namespace, schema_of(found))
     if isinstance(value, Mapping) and isinstance(value.get("expires_at"), int | float):
         return replace(question, expires_at=value["expires_at"], otherwise=value.get("otherwise"))
     return question
 
 
-def _schema(schema: Any) -> JsonObject | None:
+def schema_of(interrupt: Any) -> JsonObject | None:
+    """Return the JSON Schema of the answer that one of LangGraph's interrupts waits for."""
+    schema = interrupt.response_schema
     if schema is None or isinstance(schema, dict):
         return schema
     from pydantic import TypeAdapter

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from runtime.errors import Overloaded
+from runtime.errors import Conflict, Overloaded
 
 
 class Turn:
@@ -39,6 +41,7 @@ class RunQueue:
         self._concurrency, self._limit = concurrency, limit
         self._running: set[Turn] = set()
         self._busy: dict[str, int] = {}
+        self._held: set[str] = set()
         self._waiting: deque[Turn] = deque()
 
     def enter(self, thread: str, *, bounded: bool = True) -> Turn:
@@ -71,9 +74,21 @@ class RunQueue:
             del self._busy[turn.thread]
         self._grant()
 
+    @contextmanager
+    def hold(self, thread: str) -> Iterator[None]:
+        """Let no run of a thread begin meanwhile; Conflict when the thread is busy."""
+        if self.busy(thread):
+            raise Conflict(f"The thread {thread} is busy; wait for its run, or cancel it.")
+        self._held.add(thread)
+        try:
+            yield
+        finally:
+            self._held.remove(thread)
+            self._grant()
+
     def busy(self, thread: str) -> bool:
-        """Whether a run of this thread waits or runs."""
-        return thread in self._busy
+        """Whether a run of this thread waits or runs, or somebody holds it."""
+        return thread in self._busy or thread in self._held
 
     def __len__(self) -> int:
         """How many runs wait."""
@@ -84,7 +99,7 @@ class RunQueue:
         turn.grant()
 
     def _grant(self) -> None:
-        held = {turn.thread for turn in self._running}
+        held = self._held | {turn.thread for turn in self._running}
         for turn in list(self._waiting):
             if len(self._running) >= self._concurrency:
                 return

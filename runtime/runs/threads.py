@@ -4,49 +4,32 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from runtime.errors import Conflict, InvalidInput, NotFound
+from runtime.errors import Conflict, HubbubError, InvalidInput, NotFound
 from runtime.ports import Journal
-from runtime.runs.channel import Channel
+from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
+from runtime.runs.queue import RunQueue
+from runtime.runs.run import lifecycle, requests
+from runtime.runs.state import NEWEST, Place, ThreadState, Update
 from runtime.types import JsonObject, Run, RunStatus, Thread
+
+if TYPE_CHECKING:
+    from runtime.runs.states import States
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 
 _ID_LENGTH = 128
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadState:
-    """The state of a thread at one checkpoint.  `next` are the steps still to run."""
-
-    values: JsonObject
-    next: tuple[str, ...] = ()
-    checkpoint_id: str | None = None
-    parent_id: str | None = None
-    metadata: JsonObject = field(default_factory=dict)
-    created_at: str | None = None
-    tasks: list[JsonObject] = field(default_factory=list)
-    interrupts: list[JsonObject] = field(default_factory=list)
-
-
-class StateReader(Protocol):
-    """Reads what LangGraph has checkpointed, with the graph that wrote it."""
-
-    async def read(self, run: Run) -> ThreadState:
-        """Return the newest state of the run's thread."""
-
-
 class Threads:
     """Every method takes the tenant first; another tenant's thread looks like none at all."""
 
-    def __init__(
-        self, journal: Journal, channels: Channels, busy: Callable[[str], bool], states: StateReader
-    ) -> None:
-        self._journal, self._channels, self._busy, self._states = journal, channels, busy, states
+    def __init__(self, journal: Journal, channels: Channels, queue: RunQueue, states: States) -> None:
+        self._journal, self._channels, self._queue, self._states = journal, channels, queue, states
 
     async def create(
         self,
@@ -55,8 +38,12 @@ class Threads:
         *,
         metadata: JsonObject | None = None,
         if_exists: Literal["raise", "do_nothing"] = "raise",
+        supersteps: Sequence[Sequence[Update]] = (),
     ) -> Thread:
-        """Create a thread; Conflict when the id is taken, unless told to do nothing then."""
+        """Create a thread; Conflict when the id is taken, unless told to do nothing then.
+
+        `supersteps` are a past: changes of the state of the graph that the metadata names (`graph_id`).
+        """
         thread = new_thread(tenant, thread_id, metadata or {})
         if thread_id and (found := await self._channels.get(thread.id)):
             if if_exists == "do_nothing" and found[0].tenant == tenant:
@@ -64,7 +51,14 @@ class Threads:
             raise Conflict(
                 f"The thread {thread_id} exists already; use another id or if_exists='do_nothing'."
             )
-        return await self._journal.create_thread(thread)
+        thread = await self._journal.create_thread(thread)
+        if supersteps:
+            try:
+                await self._states.update(thread.id, supersteps, graph=thread.metadata.get("graph_id"))
+            except HubbubError:
+                await self._journal.delete_thread(thread.id)
+                raise
+        return thread
 
     async def get(self, tenant: str, id: str) -> Thread:
         """Return a thread; NotFound."""
@@ -115,7 +109,7 @@ class Threads:
     async def delete(self, tenant: str, id: str) -> None:
         """Delete a thread and all it owns; Conflict while a run is active."""
         await self._own(tenant, id)
-        if self._busy(id):
+        if self._queue.busy(id):
             raise Conflict(f"The thread {id} has an active run; cancel it, then delete the thread.")
         await self._journal.delete_thread(id)
         self._channels.drop(id)
@@ -123,7 +117,7 @@ class Threads:
     async def status(self, tenant: str, id: str) -> ThreadStatus:
         """Say what the thread is doing."""
         await self._own(tenant, id)
-        if self._busy(id):
+        if self._queue.busy(id):
             return "busy"
         newest = await self._journal.runs(thread=id, limit=1)
         if not newest:
@@ -133,20 +127,109 @@ class Threads:
             return "interrupted"
         return "error" if status in (RunStatus.ERROR, RunStatus.TIMEOUT) else "idle"
 
-    async def state(self, tenant: str, id: str, *, namespace: tuple[str, ...] = ()) -> ThreadState:
-        """Return the newest state; `next` is never empty while a run is queued or running."""
-        thread, _ = await self._own(tenant, id)
-        if namespace:
-            raise NotFound(
-                f"There is no state at the namespace {'/'.join(namespace)}; this graph has no subgraphs."
-            )
-        newest = await self._journal.runs(thread=id, limit=1)
-        if not newest:
-            return ThreadState({}, metadata=thread.metadata)
-        state = await self._states.read(newest[0])
-        if not state.next and self._busy(id):
+    # ----------------------------------------------------------------- the state
+
+    async def state(
+        self, tenant: str, id: str, place: Place = NEWEST, *, subgraphs: bool = False
+    ) -> ThreadState:
+        """Return the newest state, or the one at a place; NoSuchCheckpoint.
+
+        `subgraphs` also reads the states of the graphs that its steps run.  NotFound when the graph
+        version that could read it is gone.
+        """
+        thread = await self.get(tenant, id)
+        state = await self._states.read(id, place, subgraphs=subgraphs) or ThreadState(
+            {}, metadata=thread.metadata
+        )
+        if place == NEWEST and not state.next and self._queue.busy(id):
             return replace(state, next=("__start__",))
         return state
+
+    async def history(
+        self,
+        tenant: str,
+        id: str,
+        place: Place = NEWEST,
+        *,
+        limit: int = 10,
+        before: str | None = None,
+        metadata: JsonObject | None = None,
+    ) -> list[ThreadState]:
+        """Return the states, newest first: those before a checkpoint, and those that have this metadata."""
+        await self._own(tenant, id)
+        return await self._states.history(id, place, limit=limit, before=before, metadata=metadata)
+
+    async def update_state(
+        self, tenant: str, id: str, values: Any, *, as_node: str | None = None, place: Place = NEWEST
+    ) -> Place:
+        """Change the state as if a step had done it; returns the new checkpoint, which is on disk.
+
+        Conflict while the thread is busy, NoSuchCheckpoint, InvalidInput when the graph cannot take the
+        change.  A question that the new state does not ask any more waits no longer.
+        """
+        thread, channel = await self._own(tenant, id)
+        with self._queue.hold(id):
+            update = Update(values, as_node)
+            new = await self._states.update(id, [[update]], place, graph=thread.metadata.get("graph_id"))
+            await self._changed(channel, new)
+        return new
+
+    async def fork(self, tenant: str, id: str, place: Place) -> Place:
+        """Make an older checkpoint the newest once more; returns its copy, which is on disk.
+
+        Conflict while the thread is busy, NoSuchCheckpoint.
+        """
+        _, channel = await self._own(tenant, id)
+        with self._queue.hold(id):
+            new = await self._states.fork(id, place)
+            await self._changed(channel, new)
+        return new
+
+    async def copy(self, tenant: str, id: str) -> Thread:
+        """Return a new thread with the metadata and all checkpoints of this one.
+
+        What a run of this thread waits for, the copy waits for as well, as long as it takes.
+        """
+        source = await self.get(tenant, id)
+        thread = new_thread(tenant, None, source.metadata)
+        newest = await self._journal.runs(thread=id, limit=1)
+        if newest and newest[0].status is RunStatus.INTERRUPTED:
+            await self._copy_waiting(newest[0], thread)
+        else:
+            await self._journal.create_thread(thread)
+        await self._states.copy(id, thread.id)
+        return thread
+
+    async def _copy_waiting(self, run: Run, thread: Thread) -> None:
+        copy = replace(
+            run,
+            id=str(uuid.uuid4()),
+            thread=thread.id,
+            created_at=thread.created_at,
+            updated_at=thread.created_at,
+            idempotency_key=None,
+            waiting=tuple(replace(each, expires_at=None) for each in run.waiting),
+        )
+        channel = self._channels.add(thread)
+        ended = lifecycle(copy, copy.status, attempt=copy.attempt)
+        events = channel.number(copy.id, [*requests(copy.waiting), ended])
+        stored = replace(thread, reserved=channel.promise())
+        await self._journal.accept(copy, events, thread=stored, new=True)
+        channel.settle(events, committed=True)
+
+    async def _changed(self, channel: Channel, place: Place) -> None:
+        """Say on the thread that its state was changed, and let nobody wait for what it does not ask."""
+        found = await self._journal.runs(thread=channel.thread, waiting=True, limit=1)
+        if found and (newest := await self._states.read(channel.thread)):
+            open = {each["id"] for each in newest.interrupts}
+            await self._journal.ask(found[0].id, tuple(each for each in found[0].waiting if each.id in open))
+        state = await self._states.read(channel.thread, place)
+        assert state  # it was written just now
+        data = {"id": place.checkpoint, **{key: state.metadata[key] for key in ("step", "source")}}
+        if state.parent:
+            data["parent_id"] = state.parent.checkpoint
+        await channel.durable("", [Draft("checkpoints", data, place.namespace)])
+        channel.live("", "values", state.values, place.namespace)
 
     async def _own(self, tenant: str, id: str) -> tuple[Thread, Channel]:
         found = await self._channels.get(id)
@@ -161,31 +244,3 @@ def new_thread(tenant: str, id: str | None, metadata: JsonObject) -> Thread:
         raise InvalidInput(f"A thread id is 1 to {_ID_LENGTH} printable characters without '/'; use a UUID.")
     now = time.time()
     return Thread(id or str(uuid.uuid4()), tenant, metadata, now, now)
-
-
-def state_of(snapshot: Any) -> ThreadState:
-    """Return LangGraph's state snapshot as a ThreadState."""
-    configurable = snapshot.config["configurable"]
-    parent = (snapshot.parent_config or {}).get("configurable", {})
-    interrupts = [{"id": each.id, "value": each.value} for task in snapshot.tasks for each in task.interrupts]
-    return ThreadState(
-        values=dict(snapshot.values),
-        next=tuple(snapshot.next),
-        checkpoint_id=configurable.get("checkpoint_id"),
-        parent_id=parent.get("checkpoint_id"),
-        metadata=dict(snapshot.metadata or {}),
-        created_at=snapshot.created_at,
-        tasks=[
-            {
-                "id": task.id,
-                "name": task.name,
-                "error": str(task.error) if task.error else None,
-                "interrupts": [{"id": each.id, "value": each.value} for each in task.interrupts],
-                "checkpoint": None,
-                "state": None,
-                "result": task.result,
-            }
-            for task in snapshot.tasks
-        ],
-        interrupts=interrupts,
-    )

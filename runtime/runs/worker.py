@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
-from langgraph.types import Command, Send
+from langgraph.types import Command
 
 from runtime.errors import LimitExceeded
 from runtime.extensions.catalog import Catalog
@@ -22,22 +22,16 @@ from runtime.graphs.scope import RunScope
 from runtime.journal.checkpoints import JournalSaver
 from runtime.runs.answers import merged
 from runtime.runs.channel import Channel, Draft
+from runtime.runs.commands import command_of
 from runtime.runs.control import Control
 from runtime.runs.messages import MessageWriter
 from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
-from runtime.runs.threads import ThreadState, state_of
+from runtime.runs.states import Versions, written_by
 from runtime.telemetry import Span, Telemetry, get_logger
 from runtime.types import JsonObject, Run, RunStatus, Usage
 
 _log = get_logger(__name__)
-
-
-class Versions(Protocol):
-    """Where a run finds the graph version it started with."""
-
-    def version(self, name: str, version: str) -> GraphVersion:
-        """Return that version; NotFound when it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +77,6 @@ class Worker:
                 else:
                     message.fail("incomplete", "The run ended before this message did.")
 
-    async def read(self, run: Run) -> ThreadState:
-        """Return the newest state of the run's thread, read with the graph version that wrote it."""
-        version = self.library.version(run.graph, run.version)
-        graph = version.compiled(self.saver)
-        state = state_of(await graph.aget_state({"configurable": {"thread_id": run.thread}}))
-        return replace(state, values=version.visible(state.values))
 
     def _span(self, run: Run) -> Span:
         """Open the workflow's span: in the request's trace, or after a crash in one linked to it."""
@@ -173,7 +161,7 @@ class _Execution:
         if run.fence > 1 and await self._has_begun():
             return None, None
         if options.command:
-            return _command(options.command), options.checkpoint
+            return command_of(options.command), options.checkpoint
         return None if run.input is None else self.version.initial(run.input), options.checkpoint
 
     async def _has_begun(self) -> bool:
@@ -223,7 +211,12 @@ class _Execution:
             configurable["checkpoint_id"] = checkpoint
         return {
             "configurable": configurable,
-            "metadata": {"run_id": run.id, "turn": run.options.turn, "injected": self.taken},
+            "metadata": {
+                **written_by(self.version),
+                "run_id": run.id,
+                "turn": run.options.turn,
+                "injected": self.taken,
+            },
             "recursion_limit": self.version.limits.max_steps,
             **_allowed(run.config),
         }
@@ -268,14 +261,6 @@ def _updates(
 
 def _custom(channel: Channel, run: Run, name: str, payload: Any) -> None:
     channel.durable(run.id, [Draft("custom", {"name": name, "payload": payload})])
-
-
-def _command(command: JsonObject) -> Command[Any]:
-    """Return LangGraph's command; a step to go to may be given an input of its own."""
-    goto = command.get("goto", ())
-    ways = goto if isinstance(goto, list) else [goto]
-    steps = [Send(way["node"], way.get("input")) if isinstance(way, dict) else way for way in ways if way]
-    return Command(resume=command.get("resume"), update=command.get("update"), goto=steps)
 
 
 def _steps(named: Sequence[str]) -> Any:

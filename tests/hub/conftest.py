@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from hub.app import Server, serve
-from runtime.errors import InvalidInput, NotFound
+from runtime.errors import InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.extensions.catalog import Catalog
 from runtime.journal.sqlite import SqliteJournal
 from runtime.runs.channel import Channel, Draft
@@ -25,7 +25,8 @@ from runtime.runs.messages import MessageWriter
 from runtime.runs.queue import RunQueue
 from runtime.runs.run import Ending
 from runtime.runs.runs import Runs
-from runtime.runs.threads import Threads, ThreadState
+from runtime.runs.state import NEWEST, Place, ThreadState
+from runtime.runs.threads import Threads
 from runtime.settings import AuthSettings, EgressSettings, HubSettings, Settings, StorageSettings
 from runtime.telemetry import Telemetry
 from runtime.types import Delta, Health, JsonObject, Run, RunStatus, Usage
@@ -102,11 +103,15 @@ class ScriptedWorker:
         channel.live(run.id, "values", values)
         return Ending(RunStatus.SUCCESS, output={"answer": text})
 
-    async def read(self, run: Run) -> ThreadState:
+    async def read(
+        self, thread: str, place: Place = NEWEST, *, subgraphs: bool = False
+    ) -> ThreadState | None:
         """Return the newest state of a thread."""
-        return ThreadState(
-            self.states.get(run.thread, {}), checkpoint_id="c1", created_at="2025-01-01T00:00:00Z"
-        )
+        if place.checkpoint not in (None, "c1") or place.namespace:
+            raise NoSuchCheckpoint(f"The thread {thread} has only the checkpoint c1; leave it out.")
+        if thread not in self.states:
+            return None
+        return ThreadState(self.states[thread], place=Place("c1"), created_at="2025-01-01T00:00:00Z")
 
 
 @dataclass
@@ -148,7 +153,7 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     channels = Channels(journal, queue.busy)
     dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
     runs = Runs(journal, channels, queue, dispatcher, library)  # type: ignore[arg-type]
-    threads = Threads(journal, channels, queue.busy, worker)
+    threads = Threads(journal, channels, queue, worker)  # type: ignore[arg-type]
     crons = Crons(journal, runs)
     await crons.open()
     return ScriptedEngine(settings, journal, threads, runs, crons, worker, telemetry)
