@@ -133,8 +133,9 @@ async def open_engine(settings: Settings) -> Engine:
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal, queue.busy)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
-        runs = Runs(journal, channels, queue, dispatcher, library)
-        threads = Threads(journal, channels, queue, States(library, saver))
+        states = States(library, saver)
+        runs = Runs(journal, channels, queue, dispatcher, library, states)
+        threads = Threads(journal, channels, queue, states)
         if recovered := await runs.recover():
             _log.info("unfinished runs go on", runs=recovered)
         crons = Crons(journal, runs)

@@ -39,6 +39,10 @@ class Channels:
             self._opening[thread] = asyncio.ensure_future(self._load(thread))
         return await asyncio.shield(self._opening[thread])
 
+    def opened(self, thread: str) -> tuple[Thread, Channel] | None:
+        """Return a thread and its channel if it is open."""
+        return self._open.get(thread)
+
     def drop(self, thread: str) -> None:
         """Forget a thread that was deleted or never stored."""
         self._open.pop(thread, None)

@@ -7,11 +7,13 @@ import time
 import uuid
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from runtime.errors import (
     Conflict,
     HubbubError,
     InvalidInput,
+    NoSuchCheckpoint,
     NoSuchInterrupt,
     NoSuchRun,
     NotFound,
@@ -26,6 +28,7 @@ from runtime.runs.channels import Channels
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue, Turn
 from runtime.runs.run import SUPERSEDING, StartRun, completion, lifecycle
+from runtime.runs.state import Place, ThreadState
 from runtime.runs.threads import new_thread
 from runtime.telemetry import get_logger
 from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus, Thread
@@ -34,6 +37,13 @@ _log = get_logger(__name__)
 
 _KEY_LENGTH = 255
 _ALL = 1_000_000
+
+
+class ReadsStates(Protocol):
+    """Reads what is stored of a thread."""
+
+    async def read(self, thread: str, place: Place) -> ThreadState | None:
+        """Return the state at a place, None where nothing is stored yet; NoSuchCheckpoint."""
 
 
 class Runs:
@@ -46,9 +56,10 @@ class Runs:
         queue: RunQueue,
         dispatcher: Dispatcher,
         library: GraphLibrary,
+        states: ReadsStates,
     ) -> None:
         self._journal, self._channels, self._queue = journal, channels, queue
-        self._dispatcher, self._library = dispatcher, library
+        self._dispatcher, self._library, self._states = dispatcher, library, states
         self._alarms = Alarms()
         self._stopping = False
         dispatcher.ended = self._set_alarm
@@ -60,15 +71,16 @@ class Runs:
 
         The same idempotency key gives the same run, Conflict when it was asked for something else.
         NotFound for an unknown graph, InvalidInput for a wrong input, Overloaded when the queue is
-        full, Conflict when the thread is busy and `multitask` is "reject".  A request without an input
-        of its own goes on from where the thread's last run was interrupted, on that run's version.
+        full, Conflict when the thread is busy and `multitask` is "reject", NoSuchCheckpoint.  A request
+        without an input of its own goes on with the steps that are left, on the version they began with.
         """
         if self._stopping:
             raise Overloaded("The hub is stopping; send the run again in a moment.", retry_after=2.0)
         if earlier := await self._earlier(request):
             return earlier
         before = await self._interrupted(request) if request.goes_on else None
-        run = _new_run(request, self._version(request, before), before)
+        version, goes_on = await self._version(request, before)
+        run = _new_run(request, version, before, goes_on=goes_on)
         thread, channel, new = await self._thread(request)
         run = replace(run, thread=thread.id)
         if run.options.multitask == "reject" and self._queue.busy(thread.id):
@@ -215,14 +227,34 @@ class Runs:
             raise Conflict(f"No run of the {where} waits for an answer; send an input instead.")
         return None
 
-    def _version(self, request: StartRun, before: Run | None) -> GraphVersion:
-        if before is None or request.options.checkpoint:
-            return self._library.get(request.graph)
-        if before.graph != request.graph:
+    async def _version(self, request: StartRun, before: Run | None) -> tuple[GraphVersion, bool]:
+        """Return the version that carries a request out, and whether it goes on with what is left to do."""
+        if before and not request.options.checkpoint:
+            return self._same(request, before.graph, before.version), True
+        if request.goes_on or request.options.checkpoint:
+            state = await self._state(request)
+            if request.goes_on and state and state.next:
+                written = state.metadata["graph_id"], state.metadata["graph_version"]
+                return self._same(request, *written), True
+        begins = request.options.checkpoint is None and request.options.command is None
+        return self._library.get(request.graph), not begins
+
+    async def _state(self, request: StartRun) -> ThreadState | None:
+        """Return the state that a request goes on from; None when there is none."""
+        found = await self._channels.get(request.thread) if request.thread else None
+        place = Place(request.options.checkpoint)
+        if found and found[0].tenant == request.tenant:
+            return await self._states.read(found[0].id, place)
+        if place.checkpoint:
+            raise NoSuchCheckpoint("A new thread has no checkpoints; name the thread of this one.")
+        return None
+
+    def _same(self, request: StartRun, graph: str, version: str) -> GraphVersion:
+        if graph != request.graph:
             raise InvalidInput(
-                f"The run that waits is of the graph {before.graph}, not {request.graph}; name that one."
+                f"What is left to do is of the graph {graph}, not {request.graph}; name that one."
             )
-        return self._library.version(before.graph, before.version)
+        return self._library.version(graph, version)
 
     async def _earlier(self, request: StartRun) -> Run | None:
         """Return the run that was started with the same key, if it was asked for the same."""
@@ -242,16 +274,19 @@ class Runs:
         return active.run if active else found
 
     async def _thread(self, request: StartRun) -> tuple[Thread, Channel, bool]:
-        if request.thread is not None and (opened := await self._channels.get(request.thread)):
-            if opened[0].tenant != request.tenant:
-                raise NotFound(f"There is no thread {request.thread}; create it first.")
-            return *opened, False
-        if request.thread is not None and not request.create_thread:
-            raise NotFound(
-                f"There is no thread {request.thread}; create it first, or start with if_not_exists='create'."
-            )
-        thread = new_thread(request.tenant, request.thread, {})
-        return thread, self._channels.add(thread), True
+        """Return the run's thread, its channel, and whether it is still to be stored."""
+        id = request.thread
+        opened = await self._channels.get(id) if id is not None else None
+        if opened is None and id is not None and not request.create_thread:
+            raise NotFound(f"There is no thread {id}; create it first, or start with if_not_exists='create'.")
+        thread = new_thread(request.tenant, id, {})
+        # Another request may have made it while this one looked.
+        opened = opened or self._channels.opened(thread.id)
+        if opened is None:
+            return thread, self._channels.add(thread), True
+        if opened[0].tenant != request.tenant:
+            raise NotFound(f"There is no thread {id}; create it first.")
+        return *opened, False
 
     async def _accept(
         self, run: Run, thread: Thread, channel: Channel, turn: Turn | None, *, new: bool, answers: str | None
@@ -354,13 +389,12 @@ class Runs:
         await self.respond(run.tenant, run.thread, Answer({asked.id: asked.otherwise}))
 
 
-def _new_run(request: StartRun, version: GraphVersion, before: Run | None) -> Run:
+def _new_run(request: StartRun, version: GraphVersion, before: Run | None, *, goes_on: bool) -> Run:
     options: RunOptions = request.options
     if before is not None and not options.checkpoint:
         options = resuming(options, before.waiting)
     if request.idempotency_key:
         options = replace(options, fingerprint=request.fingerprint)
-    goes_on = before is not None or options.checkpoint or options.command
     now = time.time()
     return Run(
         id=str(uuid.uuid4()),

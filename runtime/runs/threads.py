@@ -208,6 +208,7 @@ class Threads:
             created_at=thread.created_at,
             updated_at=thread.created_at,
             idempotency_key=None,
+            options=replace(run.options, webhook=None, ephemeral=False),
             waiting=tuple(replace(each, expires_at=None) for each in run.waiting),
         )
         channel = self._channels.add(thread)

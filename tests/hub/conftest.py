@@ -152,7 +152,7 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
     channels = Channels(journal, queue.busy)
     dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
-    runs = Runs(journal, channels, queue, dispatcher, library)  # type: ignore[arg-type]
+    runs = Runs(journal, channels, queue, dispatcher, library, worker)  # type: ignore[arg-type]
     threads = Threads(journal, channels, queue, worker)  # type: ignore[arg-type]
     crons = Crons(journal, runs)
     await crons.open()

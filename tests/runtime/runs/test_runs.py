@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import Conflict, InvalidInput, NotFound
+from runtime.errors import Conflict, InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.journal.checkpoints import JournalSaver
 from runtime.types import RunOptions, RunStatus
 
@@ -205,3 +205,49 @@ async def test_a_waiting_run_can_be_rolled_back(
         await world.engine.runs.get("default", waiting.id)
     assert before.values["said"] == "draft piers"
     assert (await world.engine.threads.state("default", "t")).values == {}
+
+
+async def test_a_key_that_was_used_for_a_later_time_may_be_sent_again(world: World) -> None:
+    world.open_gate("a")
+    options = [RunOptions(start_at=time.time() + after) for after in (0.2, 0.3)]
+    first, second = [
+        await world.start("gate", input={"file": "a"}, idempotency_key="k", options=each) for each in options
+    ]
+    assert first.id == second.id
+    assert (await world.ended(first)).status is RunStatus.SUCCESS
+
+
+async def test_two_runs_at_once_make_one_thread(world: World) -> None:
+    world.open_gate("a")
+    runs = await asyncio.gather(*[world.start("gate", input={"file": "a"}) for _ in range(4)])
+    assert {(await world.ended(run)).status for run in runs} == {RunStatus.SUCCESS}
+    positions = [event.position for event in await world.events()]
+    assert positions == list(range(1, len(positions) + 1))
+
+
+async def test_what_is_left_to_do_is_gone_on_with_after_a_cancel(world: World) -> None:
+    first = await world.start("gate", input={"file": "a"})
+    await at_the_gate(world, "a")
+    await world.engine.runs.cancel("default", first.id)
+    world.open_gate("a")
+    second = await world.ended(await world.start("gate"))
+    assert (second.status, second.output) == (RunStatus.SUCCESS, {"said": "after a 0"})
+    assert world.ledger == ["before a", "after a 0"]
+    with pytest.raises(InvalidInput, match="needs the input file"):
+        await world.start("gate")
+
+
+async def test_a_run_from_a_checkpoint_that_is_not_there_is_refused(world: World) -> None:
+    for thread in ("t", "new"):
+        with pytest.raises(NoSuchCheckpoint):
+            await world.start("approve", thread, input={"topic": "a"}, options=RunOptions(checkpoint="no"))
+        await world.ended(await world.start("approve", "t", input={"topic": "a"}))
+    assert [thread.id for thread in await world.engine.threads.search("default")] == ["t"]
+
+
+async def test_a_command_may_go_to_a_step_of_a_finished_thread(world: World) -> None:
+    world.open_gate("a")
+    await world.ended(await world.start("gate", input={"file": "a"}))
+    options = RunOptions(command={"goto": "after", "update": {"file": "b"}})
+    again = await world.ended(await world.start("gate", options=options))
+    assert again.output == {"said": "after b 0"}
