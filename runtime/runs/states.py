@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import create_checkpoint
 from langgraph.errors import InvalidUpdateError
 from langgraph.types import StateSnapshot, StateUpdate
 
-from runtime.errors import InvalidInput, NoSuchCheckpoint, StorageError
+from runtime.errors import InvalidInput, NoSuchCheckpoint
 from runtime.graphs.findings import near
 from runtime.graphs.library import GraphVersion
 from runtime.journal.checkpoints import JournalSaver
@@ -146,8 +146,11 @@ class States:
         await self.saver.acopy_thread(thread, to)
 
     async def _written(self, thread: str, place: Place) -> None:
-        if await self.saver.aget_tuple(_config(thread, place)) is None:
-            raise StorageError(f"The state of the thread {thread} was not written; send the change again.")
+        """Return when a change is on disk; StorageError when it could not be written."""
+        found = await self.saver.aget_tuple(_config(thread, place))
+        if failure := self.saver.failure(thread):
+            raise failure
+        assert found
 
     def _version(self, metadata: Mapping[str, Any]) -> GraphVersion:
         return self.library.version(*_wrote(metadata))
