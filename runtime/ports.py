@@ -24,6 +24,8 @@ from runtime.types import (
     RunStatus,
     Score,
     Thread,
+    ThreadEntry,
+    ThreadQuery,
     Verdict,
     Webhook,
 )
@@ -293,8 +295,13 @@ class Journal(Protocol):
     async def thread(self, thread: str) -> Thread | None:
         """Return a thread, or None."""
 
-    async def threads(self, tenant: str, *, limit: int, offset: int) -> Sequence[Thread]:
-        """List a tenant's threads, the latest changed first."""
+    async def threads(
+        self, tenant: str, query: ThreadQuery, *, limit: int, offset: int = 0
+    ) -> Sequence[ThreadEntry]:
+        """List those of a tenant's threads that are looked for, in their order."""
+
+    async def count_threads(self, tenant: str, query: ThreadQuery) -> int:
+        """Count them."""
 
     async def update_thread(self, thread: Thread) -> None:
         """Store a thread's metadata and when it expires; NotFound when it is gone."""
@@ -311,7 +318,7 @@ class Journal(Protocol):
     async def accept(
         self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool, answers: str | None = None
     ) -> None:
-        """Store a run, its first events and its thread's reservation in one commit.
+        """Store a run, its first events, its thread's reservation and metadata in one commit.
 
         `new` creates the thread in the same commit.  `answers` is the interrupted run that this one
         goes on from; no other question of the thread waits any longer.  Conflict when the idempotency

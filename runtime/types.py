@@ -220,6 +220,34 @@ class Thread:
     expiry: Literal["delete", "keep_latest"] | None = None
 
 
+ThreadStatus: TypeAlias = Literal["idle", "busy", "interrupted", "error"]
+ThreadOrder: TypeAlias = Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadQuery:
+    """Which threads are looked for, and in which order.
+
+    `metadata` is what a thread's own holds at least: objects hold at least these members, lists at least
+    these elements.
+    """
+
+    ids: Sequence[str] | None = None
+    metadata: JsonObject = field(default_factory=dict)
+    status: ThreadStatus | None = None
+    sort_by: ThreadOrder = "updated_at"
+    ascending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadEntry:
+    """A thread, what it was doing when it was read, and when its state last changed."""
+
+    thread: Thread
+    status: ThreadStatus
+    state_updated_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How a run is carried out, beside its input.

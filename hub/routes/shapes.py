@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import InvalidInput
-from runtime.types import JsonObject, Run, RunStatus, Thread
+from runtime.types import JsonObject, Run, RunStatus, Thread, ThreadEntry
 
 if TYPE_CHECKING:
     from runtime.runs.state import Place, StateTask, ThreadState
-    from runtime.runs.threads import ThreadStatus
 
 RUN_STATUS: Final[Mapping[RunStatus, str]] = {
     RunStatus.ACCEPTED: "pending",
@@ -46,18 +46,29 @@ def run_object(run: Run) -> JsonObject:
     }
 
 
-def thread_object(thread: Thread, status: ThreadStatus, state: ThreadState | None) -> JsonObject:
+def thread_object(entry: ThreadEntry, state: ThreadState | None) -> JsonObject:
     """Return a thread; `values` is None where its state was not read."""
+    thread = entry.thread
     return {
         "thread_id": thread.id,
         "created_at": moment(thread.created_at),
         "updated_at": moment(thread.updated_at),
+        "state_updated_at": moment(entry.state_updated_at),
         "metadata": thread.metadata,
-        "status": status,
+        "status": entry.status,
         "config": {},
+        "context": {},
         "values": state.values if state else None,
         "interrupts": {task.id: task.interrupts for task in state.tasks if task.interrupts} if state else {},
     }
+
+
+def expiry_object(thread: Thread) -> JsonObject | None:
+    """Return when a thread expires; None for one that stays."""
+    if thread.expires_at is None:
+        return None
+    left = max(0.0, thread.expires_at - time.time())
+    return {"strategy": thread.expiry, "ttl": left / 60, "expires_at": moment(thread.expires_at)}
 
 
 def state_object(thread: str, state: ThreadState) -> JsonObject:

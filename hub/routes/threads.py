@@ -1,23 +1,49 @@
-"""`/threads`: durable conversations and the state they are in."""
+"""`/threads`: durable conversations, found by what they hold and do."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
 
 from hub.endpoint import Call, Endpoint, Nothing, reply
-from hub.routes.shapes import selected, state_object, thread_object
+from hub.routes.extraction import extracted, read_paths
+from hub.routes.shapes import expiry_object, selected, thread_object
 from runtime.errors import HubbubError, InvalidInput
-from runtime.types import JsonObject, Thread
+from runtime.runs.state import Update
+from runtime.runs.threads import Expiry, Strategy
+from runtime.types import JsonObject, ThreadEntry, ThreadOrder, ThreadQuery, ThreadStatus
 
 MOST = 1000
 """The most threads in one answer."""
 
-_COUNTED = 1_000_000
+_MINUTE = 60.0
+_LONGEST = 100 * 365 * 24 * _MINUTE
+_AT_ONCE = 16
+"""How many states are read at the same time."""
 
-Status = Literal["idle", "busy", "interrupted", "error"]
+
+class Ttl(msgspec.Struct, forbid_unknown_fields=True):
+    """How many minutes a thread lives from now, and what becomes of it then."""
+
+    ttl: float
+    strategy: Strategy = "delete"
+
+
+class SuperstepUpdate(msgspec.Struct, forbid_unknown_fields=True):
+    """A change of a state that a step is to have made."""
+
+    values: Any = None
+    command: JsonObject | None = None
+    as_node: str | None = None
+
+
+class Superstep(msgspec.Struct, forbid_unknown_fields=True):
+    """Changes that steps are to have made at the same time."""
+
+    updates: list[SuperstepUpdate]
 
 
 class NewThread(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,30 +52,42 @@ class NewThread(msgspec.Struct, forbid_unknown_fields=True):
     thread_id: str | None = None
     metadata: JsonObject | None = None
     if_exists: Literal["raise", "do_nothing"] = "raise"
-    supersteps: list[Any] | None = None
-    ttl: Any = None
+    supersteps: list[Superstep] | None = None
+    ttl: Ttl | float | None = None
 
 
 class ThreadChange(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `PATCH /threads/{id}`; the metadata is merged."""
 
     metadata: JsonObject | None = None
-    ttl: Any = None
+    ttl: Ttl | float | None = None
 
 
-class ThreadSearch(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /threads/search` and `/threads/count`."""
+class ThreadCount(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /threads/count`."""
 
     metadata: JsonObject | None = None
-    status: Status | None = None
+    values: JsonObject | None = None
+    status: ThreadStatus | None = None
+    ids: list[str] | None = None
+
+
+class ThreadSearch(ThreadCount, forbid_unknown_fields=True):
+    """The body of `POST /threads/search`."""
+
     limit: int = 10
     offset: int = 0
-    values: JsonObject | None = None
-    ids: list[str] | None = None
-    sort_by: Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"] | None = None
+    sort_by: ThreadOrder | None = None
     sort_order: Literal["asc", "desc"] | None = None
     select: list[str] | None = None
-    extract: JsonObject | None = None
+    extract: dict[str, str] | None = None
+
+
+class Pruning(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /threads/prune`."""
+
+    thread_ids: list[str]
+    strategy: Strategy = "delete"
 
 
 class Included(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,75 +96,71 @@ class Included(msgspec.Struct, forbid_unknown_fields=True):
     include: str | None = None
 
 
-class StateQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """The query of `GET /threads/{id}/state`."""
-
-    subgraphs: bool = False
-    select: list[str] | None = None
-
-
-class StateAt(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /threads/{id}/state/checkpoint`."""
-
-    checkpoint: JsonObject
-    subgraphs: bool = False
-    select: list[str] | None = None
-
-
 async def create(call: Call[NewThread]) -> web.Response:
     """Create a thread."""
     given = call.given
-    if given.supersteps:
-        raise InvalidInput(
-            "A thread cannot be made with a past (`supersteps`); leave it out and start a run."
-        )
-    _no_ttl(given.ttl)
+    past = [
+        [Update(each.values, each.as_node, each.command) for each in step.updates]
+        for step in given.supersteps or ()
+    ]
     thread = await call.engine.threads.create(
-        call.tenant, given.thread_id, metadata=given.metadata, if_exists=given.if_exists
+        call.tenant,
+        given.thread_id,
+        metadata=given.metadata,
+        if_exists=given.if_exists,
+        supersteps=past,
+        expiry=_expiry(given.ttl),
     )
-    return reply(await _described(call, thread))
+    return await _reply(call, thread.id)
 
 
 async def get(call: Call[Included]) -> web.Response:
     """Return a thread with its values."""
+    if call.given.include not in (None, "ttl"):
+        raise InvalidInput("`include` is ttl, or left out.")
+    entry = await call.engine.threads.entry(call.tenant, call.path("thread_id"))
+    shown = await _described(call, entry)
     if call.given.include:
-        raise InvalidInput(
-            "Threads have no time to live, so there is nothing to include; leave `include` out."
-        )
-    return reply(await _described(call, await call.engine.threads.get(call.tenant, call.path("thread_id"))))
+        shown["ttl"] = expiry_object(entry.thread)
+    return reply(shown)
 
 
 async def search(call: Call[ThreadSearch]) -> web.Response:
-    """List threads, the latest changed first."""
-    given = call.given
-    _bounded(given)
+    """List threads, the latest changed first unless another order is asked for."""
+    given, select = call.given, call.given.select
+    if not 1 <= given.limit <= MOST or given.offset < 0:
+        raise InvalidInput(f"`limit` is 1 to {MOST} and `offset` not negative; ask for another page.")
+    paths = read_paths(given.extract or {})
+    wanted = [*(select or ("values",)), *(str(path[0]) for path in paths.values())]
+    with_state = any(name.partition(".")[0] in ("values", "interrupts") for name in wanted)
     found = await call.engine.threads.search(
-        call.tenant, limit=given.limit, offset=given.offset, metadata=given.metadata, status=given.status
+        call.tenant, _query(given), given.values, limit=given.limit, offset=given.offset
     )
-    whole = given.select is None or any(
-        name.partition(".")[0] in ("values", "interrupts") for name in given.select
-    )
-    shown = [await _described(call, thread, values=whole) for thread in found]
-    return reply([selected(thread, given.select) for thread in shown])
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def shown(entry: ThreadEntry) -> JsonObject:
+        async with limit:
+            whole = await _described(call, entry, values=with_state)
+        more = {"extracted": extracted(paths, whole)} if paths else {}
+        return selected(whole, select) | more
+
+    return reply(await asyncio.gather(*map(shown, found)))
 
 
-async def count(call: Call[ThreadSearch]) -> web.Response:
+async def count(call: Call[ThreadCount]) -> web.Response:
     """Count threads."""
     given = call.given
-    _bounded(given)
-    found = await call.engine.threads.search(
-        call.tenant, limit=_COUNTED, offset=0, metadata=given.metadata, status=given.status
-    )
-    return reply(len(found))
+    return reply(await call.engine.threads.count(call.tenant, _query(given), given.values))
 
 
 async def update(call: Call[ThreadChange]) -> web.Response:
     """Merge metadata into a thread's."""
-    _no_ttl(call.given.ttl)
-    thread = await call.engine.threads.update(call.tenant, call.path("thread_id"), call.given.metadata or {})
+    thread = await call.engine.threads.update(
+        call.tenant, call.path("thread_id"), call.given.metadata or {}, _expiry(call.given.ttl)
+    )
     if "return=minimal" in call.request.headers.get("Prefer", ""):
         return web.Response(status=204)
-    return reply(await _described(call, thread))
+    return await _reply(call, thread.id)
 
 
 async def delete(call: Call[Nothing]) -> web.Response:
@@ -135,75 +169,55 @@ async def delete(call: Call[Nothing]) -> web.Response:
     return web.Response(status=204)
 
 
-async def state(call: Call[StateQuery]) -> web.Response:
-    """Return the newest state of a thread."""
-    return await _state(call, None, call.given.select)
+async def copy(call: Call[Nothing]) -> web.Response:
+    """Make a thread with the same metadata and the same past."""
+    return await _reply(call, (await call.engine.threads.copy(call.tenant, call.path("thread_id"))).id)
 
 
-async def state_at(call: Call[StateQuery]) -> web.Response:
-    """Return the state at a checkpoint that the path names."""
-    return await _state(call, call.path("checkpoint_id"), call.given.select)
+async def prune(call: Call[Pruning]) -> web.Response:
+    """Delete threads, or all but their newest states."""
+    if len(call.given.thread_ids) > MOST:
+        raise InvalidInput(f"`thread_ids` are at most {MOST}; send them in parts.")
+    pruned = await call.engine.threads.prune(call.tenant, call.given.thread_ids, call.given.strategy)
+    return reply({"pruned_count": pruned})
 
 
-async def state_of_checkpoint(call: Call[StateAt]) -> web.Response:
-    """Return the state at a checkpoint that the body names."""
-    checkpoint = call.given.checkpoint
-    if checkpoint.get("checkpoint_ns"):
-        raise InvalidInput("This graph has no subgraphs; leave checkpoint_ns empty.")
-    id = checkpoint.get("checkpoint_id")
-    if id is not None and not isinstance(id, str):
-        raise InvalidInput("The checkpoint_id must be text; send the one that a state has.")
-    return await _state(call, id, call.given.select)
+async def _reply(call: Call[Any], thread: str) -> web.Response:
+    return reply(await _described(call, await call.engine.threads.entry(call.tenant, thread)))
 
 
-async def _state(call: Call[Any], checkpoint: str | None, select: list[str] | None) -> web.Response:
-    thread = call.path("thread_id")
-    found = await call.engine.threads.state(call.tenant, thread)
-    if checkpoint is not None and checkpoint != found.checkpoint_id:
-        raise InvalidInput(
-            f"Only the newest checkpoint of a thread can be read, not {checkpoint}; leave it out."
-        )
-    return reply(selected(state_object(thread, found), select))
-
-
-async def _described(call: Call[Any], thread: Thread, *, values: bool = True) -> JsonObject:
-    threads = call.engine.threads
-    status = await threads.status(call.tenant, thread.id)
+async def _described(call: Call[Any], entry: ThreadEntry, *, values: bool = True) -> JsonObject:
     try:
-        found = await threads.state(call.tenant, thread.id) if values else None
+        found = await call.engine.threads.state(call.tenant, entry.thread.id) if values else None
     except HubbubError:
         # Written by a graph version that is gone: the thread is still there and can be listed.
         found = None
-    return thread_object(thread, status, found)
+    return thread_object(entry, found)
 
 
-def _bounded(given: ThreadSearch) -> None:
-    if not 1 <= given.limit <= MOST or given.offset < 0:
-        raise InvalidInput(f"`limit` is 1 to {MOST} and `offset` not negative; ask for another page.")
-    for name in ("values", "ids", "extract"):
-        if getattr(given, name):
-            raise InvalidInput(f"Threads cannot be searched by `{name}`; use `metadata` or `status`.")
-    if given.sort_by and given.sort_by not in ("updated_at", "state_updated_at"):
-        raise InvalidInput("Threads are sorted by `updated_at` only; leave `sort_by` out.")
-    if given.sort_order == "asc":
-        raise InvalidInput("Threads come the latest changed first; leave `sort_order` out.")
+def _query(given: ThreadCount) -> ThreadQuery:
+    ids, metadata, status = given.ids, given.metadata or {}, given.status
+    if not isinstance(given, ThreadSearch):
+        return ThreadQuery(ids, metadata, status)
+    return ThreadQuery(ids, metadata, status, given.sort_by or "updated_at", given.sort_order == "asc")
 
 
-def _no_ttl(ttl: object) -> None:
-    if ttl is not None:
-        raise InvalidInput("A thread lives until it is deleted (`ttl` is not possible); leave it out.")
+def _expiry(ttl: Ttl | float | None) -> Expiry | None:
+    if ttl is None:
+        return None
+    asked = ttl if isinstance(ttl, Ttl) else Ttl(ttl)
+    if not 0 < asked.ttl <= _LONGEST:
+        raise InvalidInput("`ttl` is a number of minutes above 0; leave it out for a thread that stays.")
+    return Expiry(asked.ttl * _MINUTE, asked.strategy)
 
 
 ENDPOINTS = (
     Endpoint("POST", "/threads", "threads.create", create, NewThread),
     Endpoint("POST", "/threads/search", "threads.search", search, ThreadSearch),
-    Endpoint("POST", "/threads/count", "threads.count", count, ThreadSearch),
+    Endpoint("POST", "/threads/count", "threads.count", count, ThreadCount),
+    Endpoint("POST", "/threads/prune", "threads.prune", prune, Pruning),
     Endpoint("GET", "/threads/{thread_id}", "threads.get", get, Included, where="query"),
     Endpoint("PATCH", "/threads/{thread_id}", "threads.update", update, ThreadChange),
     Endpoint("DELETE", "/threads/{thread_id}", "threads.delete", delete),
-    Endpoint("GET", "/threads/{thread_id}/state", "state.get", state, StateQuery, where="query"),
-    Endpoint("POST", "/threads/{thread_id}/state/checkpoint", "state.get", state_of_checkpoint, StateAt),
-    Endpoint(
-        "GET", "/threads/{thread_id}/state/{checkpoint_id}", "state.get", state_at, StateQuery, where="query"
-    ),
+    Endpoint("POST", "/threads/{thread_id}/copy", "threads.copy", copy),
 )

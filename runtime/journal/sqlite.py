@@ -16,6 +16,7 @@ import orjson
 
 from runtime.errors import Conflict, NoSuchRun, NotFound, StorageError
 from runtime.journal.log import Log, Statements
+from runtime.journal.thread_search import STATE_UPDATED_AT, STATUS, condition, order
 from runtime.ports import ApiKey, RunChange
 from runtime.types import (
     Cron,
@@ -27,6 +28,8 @@ from runtime.types import (
     RunOptions,
     RunStatus,
     Thread,
+    ThreadEntry,
+    ThreadQuery,
     Webhook,
 )
 
@@ -44,11 +47,16 @@ _REFUSED = {
 }
 
 _READERS = 4
-_SELECT_THREADS = (
+_SELECT_THREAD = (
     "SELECT id, tenant, metadata, created_at, updated_at, reserved,"
     " coalesce((SELECT position FROM events WHERE thread = threads.id ORDER BY seq DESC LIMIT 1), 0),"
-    " expires_at, expiry FROM threads"
+    " expires_at, expiry"
 )
+_SELECT_THREADS = _SELECT_THREAD + " FROM threads"
+_SELECT_ENTRIES = (
+    f"{_SELECT_THREAD}, {STATUS} AS status, {STATE_UPDATED_AT} AS state_updated_at FROM threads WHERE "
+)
+_COUNT_THREADS = "SELECT count(*) FROM threads WHERE "
 _DUE = (
     "(expires_at <= ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE thread = threads.id"
     " AND status IN ('accepted', 'running')))"
@@ -140,10 +148,19 @@ class SqliteJournal:
         rows = await self._rows(_SELECT_THREADS + " WHERE id = ?", (thread,))
         return _thread(rows[0]) if rows else None
 
-    async def threads(self, tenant: str, *, limit: int, offset: int) -> list[Thread]:
-        """List a tenant's threads, the latest changed first."""
-        sql = _SELECT_THREADS + " WHERE tenant = ? ORDER BY updated_at DESC LIMIT ? OFFSET ?"
-        return [_thread(row) for row in await self._rows(sql, (tenant, limit, offset))]
+    async def threads(
+        self, tenant: str, query: ThreadQuery, *, limit: int, offset: int = 0
+    ) -> list[ThreadEntry]:
+        """List those of a tenant's threads that are looked for, in their order."""
+        where = condition(tenant, query)
+        sql = _SELECT_ENTRIES + where.sql + order(query) + " LIMIT ? OFFSET ?"
+        rows = await self._rows(sql, (*where.parameters, limit, offset))
+        return [ThreadEntry(_thread(row), status, changed) for *row, status, changed in rows]
+
+    async def count_threads(self, tenant: str, query: ThreadQuery) -> int:
+        """Count them."""
+        where = condition(tenant, query)
+        return int((await self._rows(_COUNT_THREADS + where.sql, where.parameters))[0][0])
 
     async def update_thread(self, thread: Thread) -> None:
         """Store a thread's metadata and when it expires."""
@@ -179,17 +196,17 @@ class SqliteJournal:
     async def accept(
         self, run: Run, events: Sequence[Event], *, thread: Thread, new: bool, answers: str | None = None
     ) -> None:
-        """Store a run, its first events and its thread's reservation in one commit.
+        """Store a run, its first events, its thread's reservation and metadata in one commit.
 
         `new` creates the thread in the same commit.  `answers` is the interrupted run that this one
         goes on from; no other question of the thread waits any longer.  Conflict when the idempotency
         key, the run or the thread is there already, or when `answers` was answered by somebody else.
         """
-        now = run.created_at
         before: Statements = [_create_thread(thread)]
         if not new:
             answered = ("run.answered", (answers,)) if answers else ("runs.unasked", (thread.id,))
-            before = [("thread.reserve", (thread.id, thread.reserved, now)), answered]
+            about = orjson.dumps(thread.metadata)
+            before = [("thread.accept", (thread.id, about, thread.reserved, run.created_at)), answered]
         if refusal := await self.submit([*before, _create_run(run), *map(_append, events)]):
             raise Conflict(_REFUSED.get(refusal, _REFUSED["conflict"]).format(thread=thread.id, run=answers))
 

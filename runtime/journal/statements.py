@@ -103,6 +103,11 @@ STATEMENTS: dict[str, Statement] = {
         "UPDATE threads SET metadata = ?2, updated_at = ?3, expires_at = ?4, expiry = ?5 WHERE id = ?1",
         "gone",
     ),
+    "thread.accept": Statement(
+        "UPDATE threads SET metadata = ?2, reserved = max(reserved, ?3), updated_at = max(updated_at, ?4)"
+        " WHERE id = ?1",
+        "gone",
+    ),
     "thread.reserve": Statement(
         "UPDATE threads SET reserved = max(reserved, ?2), updated_at = max(updated_at, ?3) WHERE id = ?1",
         "gone",

@@ -292,6 +292,11 @@ class Runs:
         self, run: Run, thread: Thread, channel: Channel, turn: Turn | None, *, new: bool, answers: str | None
     ) -> Run:
         """Store the run, its first events and its claim (when it is its turn at once) in one commit."""
+        # Clients look for threads by the graph that was run on them last.
+        names = {"graph_id": run.graph, "assistant_id": run.graph}
+        current, _ = self._channels.opened(thread.id) or (thread, channel)
+        thread = replace(current, metadata={**current.metadata, **names})
+        self._channels.update(thread)
         drafts = [lifecycle(run, RunStatus.ACCEPTED, attempt=1)]
         if turn and turn.granted:
             run = replace(run, status=RunStatus.RUNNING, attempt=1, fence=1)

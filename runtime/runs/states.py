@@ -145,6 +145,10 @@ class States:
         """Copy all checkpoints of a thread to one that has none."""
         await self.saver.acopy_thread(thread, to)
 
+    async def prune(self, threads: Sequence[str]) -> None:
+        """Let go of all states of these threads but the newest."""
+        await self.saver.aprune(threads)
+
     async def _written(self, thread: str, place: Place) -> None:
         """Return when a change is on disk; StorageError when it could not be written."""
         found = await self.saver.aget_tuple(_config(thread, place))

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runtime.errors import Conflict, HubbubError, InvalidInput, NotFound
+from runtime.journal.json_contains import holds
 from runtime.ports import Journal
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.queue import RunQueue
 from runtime.runs.run import lifecycle, requests
 from runtime.runs.state import NEWEST, Place, ThreadState, Update
-from runtime.types import JsonObject, Run, RunStatus, Thread
+from runtime.types import JsonObject, Run, RunStatus, Thread, ThreadEntry, ThreadQuery, ThreadStatus
 
 if TYPE_CHECKING:
     from runtime.runs.states import States
 
-ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+Strategy = Literal["delete", "keep_latest"]
+
+EVERY = ThreadQuery()
+"""The query that finds every thread, the latest changed first."""
 
 _ID_LENGTH = 128
+_PAGE = 200
+
+
+class Expiry(NamedTuple):
+    """What becomes of a thread after so many seconds: it is deleted, or all but its newest state."""
+
+    after: float
+    strategy: Strategy = "delete"
+
+    def on(self, thread: Thread) -> Thread:
+        """Return a thread with this expiry, counted from now."""
+        return replace(thread, expires_at=time.time() + self.after, expiry=self.strategy)
 
 
 class Threads:
@@ -39,12 +56,14 @@ class Threads:
         metadata: JsonObject | None = None,
         if_exists: Literal["raise", "do_nothing"] = "raise",
         supersteps: Sequence[Sequence[Update]] = (),
+        expiry: Expiry | None = None,
     ) -> Thread:
         """Create a thread; Conflict when the id is taken, unless told to do nothing then.
 
         `supersteps` are a past: changes of the state of the graph that the metadata names (`graph_id`).
         """
         thread = new_thread(tenant, thread_id, metadata or {})
+        thread = expiry.on(thread) if expiry else thread
         if thread_id and (found := await self._channels.get(thread.id)):
             if if_exists == "do_nothing" and found[0].tenant == tenant:
                 return found[0]
@@ -68,36 +87,49 @@ class Threads:
         """Return a thread's live channel; NotFound."""
         return (await self._own(tenant, id))[1]
 
+    async def entry(self, tenant: str, id: str) -> ThreadEntry:
+        """Return a thread and what it is doing; NotFound."""
+        await self._own(tenant, id)
+        found = await self._journal.threads(tenant, ThreadQuery(ids=[id]), limit=1)
+        if not found:
+            raise NotFound(f"There is no thread {id}; it may have been deleted.")
+        return found[0]
+
     async def search(
         self,
         tenant: str,
+        query: ThreadQuery = EVERY,
+        values: JsonObject | None = None,
         *,
         limit: int = 10,
         offset: int = 0,
-        metadata: JsonObject | None = None,
-        status: ThreadStatus | None = None,
-    ) -> list[Thread]:
-        """List threads, the latest changed first, that have this metadata and status."""
-        found: list[Thread] = []
-        page, at, wanted = 200, 0, limit + offset
-        while len(found) < wanted:
-            rows = await self._journal.threads(tenant, limit=page, offset=at)
-            for thread in rows:
-                if any(thread.metadata.get(key) != value for key, value in (metadata or {}).items()):
-                    continue
-                if status is None or await self.status(tenant, thread.id) == status:
-                    found.append(thread)
-            if len(rows) < page:
+    ) -> list[ThreadEntry]:
+        """List threads; `values` is what their states hold at least, for which each one's state is read."""
+        if not values:
+            return list(await self._journal.threads(tenant, query, limit=limit, offset=offset))
+        found: list[ThreadEntry] = []
+        async for entry in self._holding(tenant, query, values):
+            found.append(entry)
+            if len(found) == limit + offset:
                 break
-            at += page
-        return found[offset:wanted]
+        return found[offset:]
 
-    async def update(self, tenant: str, id: str, metadata: JsonObject) -> Thread:
-        """Merge metadata into a thread's."""
+    async def count(self, tenant: str, query: ThreadQuery = EVERY, values: JsonObject | None = None) -> int:
+        """Count threads."""
+        if not values:
+            return await self._journal.count_threads(tenant, query)
+        return len([entry async for entry in self._holding(tenant, query, values)])
+
+    async def update(
+        self, tenant: str, id: str, metadata: JsonObject, expiry: Expiry | None = None
+    ) -> Thread:
+        """Merge metadata into a thread's, and say when it expires."""
         thread = await self.get(tenant, id)
         changed = replace(thread, metadata={**thread.metadata, **metadata}, updated_at=time.time())
-        await self._journal.update_thread(changed)
+        changed = expiry.on(changed) if expiry else changed
+        # Before the write, which is on its way when this is next suspended: of two changes none is lost.
         self._channels.update(changed)
+        await self._journal.update_thread(changed)
         return changed
 
     async def stay(self, tenant: str, id: str) -> None:
@@ -114,18 +146,41 @@ class Threads:
         await self._journal.delete_thread(id)
         self._channels.drop(id)
 
+    async def prune(self, tenant: str, ids: Sequence[str], strategy: Strategy) -> int:
+        """Delete threads, or all but their newest states; returns how many there were.
+
+        Conflict, and nothing is done, when one of them is busy.
+        """
+        entries = await self._journal.threads(tenant, ThreadQuery(ids=ids), limit=len(ids))
+        found = [entry.thread.id for entry in entries]
+        for id in found:
+            if self._queue.busy(id):
+                raise Conflict(f"The thread {id} is busy; wait for its run, or leave it out.")
+        if strategy == "keep_latest":
+            await self._states.prune(found)
+        else:
+            for id in found:
+                await self.delete(tenant, id)
+        return len(found)
+
     async def status(self, tenant: str, id: str) -> ThreadStatus:
         """Say what the thread is doing."""
-        await self._own(tenant, id)
-        if self._queue.busy(id):
-            return "busy"
-        newest = await self._journal.runs(thread=id, limit=1)
-        if not newest:
-            return "idle"
-        status = newest[0].status
-        if status is RunStatus.INTERRUPTED:
-            return "interrupted"
-        return "error" if status in (RunStatus.ERROR, RunStatus.TIMEOUT) else "idle"
+        return (await self.entry(tenant, id)).status
+
+    async def _holding(
+        self, tenant: str, query: ThreadQuery, values: JsonObject
+    ) -> AsyncIterator[ThreadEntry]:
+        for offset in count(0, _PAGE):
+            page = await self._journal.threads(tenant, query, limit=_PAGE, offset=offset)
+            for entry in page:
+                try:
+                    state = await self._states.read(entry.thread.id)
+                except NotFound:  # the version that could read it is gone
+                    continue
+                if state and holds(state.values, values):
+                    yield entry
+            if len(page) < _PAGE:
+                return
 
     # ----------------------------------------------------------------- the state
 

@@ -77,7 +77,6 @@ class Worker:
                 else:
                     message.fail("incomplete", "The run ended before this message did.")
 
-
     def _span(self, run: Run) -> Span:
         """Open the workflow's span: in the request's trace, or after a crash in one linked to it."""
         again = run.fence > 1

@@ -1,4 +1,4 @@
-"""A hub whose runs, threads, channels and journal are the real ones, and whose graphs are four scripts."""
+"""Two hubs: one whose graphs are four scripts and all else is real, and one on a real engine."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from runtime.runs.threads import Threads
 from runtime.settings import AuthSettings, EgressSettings, HubSettings, Settings, StorageSettings
 from runtime.telemetry import Telemetry
 from runtime.types import Delta, Health, JsonObject, Run, RunStatus, Usage
+from tests.runtime.runs.conftest import World
 
 GRAPHS = ("echo", "fail", "late", "wait")
 
@@ -209,6 +210,50 @@ async def guarded(tmp_path: Path, settings: Settings) -> AsyncIterator[Hub]:
     """A running hub that asks for keys."""
     async with running(tmp_path, settings.model_copy(update={"auth": AuthSettings(mode="keys")})) as found:
         yield found
+
+
+class RealHub:
+    """A hub on the engine of a workspace, which can be stopped and served again at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder)
+
+    server: Server
+    client: aiohttp.ClientSession
+
+    async def serve(self, port: int = 0, **sections: Any) -> None:
+        """Begin."""
+        await self.world.open(**sections)
+        self.server = await serve(self.world.engine, "127.0.0.1", port)
+        self.client = aiohttp.ClientSession(self.server.url)
+
+    async def stop(self) -> None:
+        """End."""
+        await self.client.close()
+        await self.server.stop()
+
+    async def restart(self) -> None:
+        """Stop, and serve again at the same address."""
+        await self.stop()
+        await self.serve(self.server.port)
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return self.server.url
+
+    async def ask(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Any]:
+        """Send a request; returns the status and the JSON of the answer (None when it is empty)."""
+        return await Hub(None, self.server, self.client).ask(method, path, body, **options)
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[RealHub]:
+    """A running hub on a real engine."""
+    found = RealHub(tmp_path)
+    await found.serve()
+    yield found
+    await found.stop()
 
 
 class running:  # noqa: N801 - reads as a verb

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 
 async def test_a_thread_is_created_found_changed_and_deleted(hub: Any) -> None:
     status, made = await hub.ask("POST", "/threads", {"metadata": {"who": "ann"}})
@@ -51,13 +53,6 @@ async def test_the_state_is_that_of_the_last_run(hub: Any) -> None:
     assert (await hub.ask("GET", "/threads/t"))[1]["values"] == state["values"]
 
 
-async def test_a_checkpoint_that_cannot_be_read_is_refused(hub: Any) -> None:
-    await hub.ask("POST", "/threads", {"thread_id": "t"})
-    status, answer = await hub.ask("GET", "/threads/t/state/other")
-    assert status == 422
-    assert "newest" in answer["detail"]
-
-
 async def test_searching_by_status_finds_the_busy_thread(hub: Any) -> None:
     await hub.ask(
         "POST", "/threads/t/runs", {"assistant_id": "wait", "input": {"text": "a"}, "if_not_exists": "create"}
@@ -68,16 +63,33 @@ async def test_searching_by_status_finds_the_busy_thread(hub: Any) -> None:
     hub.engine.worker.release.set()
 
 
-async def test_what_this_hub_cannot_do_is_refused_with_a_sentence(hub: Any) -> None:
-    for path, body in (
-        ("/threads", {"ttl": 5}),
-        ("/threads", {"supersteps": [{}]}),
-        ("/threads/search", {"values": {"a": 1}}),
-        ("/threads/search", {"limit": 100_000}),
-        ("/threads/search", {"sort_by": "created_at"}),
-        ("/threads/search", {"select": ["nonsense"]}),
-    ):
-        await hub.ask("POST", "/threads", {"thread_id": "t", "if_exists": "do_nothing"})
-        status, answer = await hub.ask("POST", path, body)
-        assert status == 422, (path, body, answer)
-        assert answer["detail"].endswith(".")
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("", {"ttl": 0}, "minutes"),
+        ("", {"ttl": {"ttl": 5, "strategy": "archive"}}, "strategy"),
+        ("", {"supersteps": [{}]}, "updates"),
+        ("", {"metadata": [1]}, "metadata"),
+        ("/search", {"limit": 100_000}, "limit"),
+        ("/search", {"sort_by": "mood"}, "sort_by"),
+        ("/search", {"select": ["nonsense"]}, "nonsense"),
+        ("/search", {"extract": {"a": "values..b"}}, "no path"),
+        ("/search", {"extract": {"a": "tenant"}}, "nowhere"),
+        ("/search", {"extract": {str(number): "values" for number in range(11)}}, "10"),
+        ("/search", {"metadata": {str(number): 1 for number in range(201)}}, "200"),
+        ("/count", {"limit": 5}, "limit"),
+        ("/prune", {"thread_ids": ["t"], "strategy": "burn"}, "strategy"),
+        ("/t/history", {"limit": 0}, "limit"),
+        ("/t/state", {"values": {"a": 1}, "as_node": "__copy__"}, "as it is"),
+        ("/t/state/checkpoint", {"checkpoint": {"checkpoint_id": 7}}, "text"),
+        ("/t/state/checkpoint", {"checkpoint": {"checkpoint_map": {"": 7}}}, "checkpoint_map"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_with_a_sentence(
+    hub: Any, path: str, body: Any, sentence: str
+) -> None:
+    await hub.ask("POST", "/threads", {"thread_id": "t"})
+    status, answer = await hub.ask("POST", f"/threads{path}", body)
+    assert status == 422
+    assert sentence in answer["detail"]
+    assert answer["detail"].endswith(".")

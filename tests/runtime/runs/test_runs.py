@@ -242,7 +242,7 @@ async def test_a_run_from_a_checkpoint_that_is_not_there_is_refused(world: World
         with pytest.raises(NoSuchCheckpoint):
             await world.start("approve", thread, input={"topic": "a"}, options=RunOptions(checkpoint="no"))
         await world.ended(await world.start("approve", "t", input={"topic": "a"}))
-    assert [thread.id for thread in await world.engine.threads.search("default")] == ["t"]
+    assert [entry.thread.id for entry in await world.engine.threads.search("default")] == ["t"]
 
 
 async def test_a_command_may_go_to_a_step_of_a_finished_thread(world: World) -> None:

@@ -105,7 +105,7 @@ async def test_a_state_whose_version_is_gone_is_refused_aloud(world: World) -> N
     ):
         with pytest.raises(NotFound, match=run.version):
             await reading
-    assert [thread.id for thread in await world.engine.threads.search("default")] == ["t"]
+    assert [entry.thread.id for entry in await world.engine.threads.search("default")] == ["t"]
 
 
 async def test_a_change_from_outside_is_a_checkpoint_of_its_own(world: World) -> None:
