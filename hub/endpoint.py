@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from hub.auth import Principal, principal_of
-from hub.body import checked, decode_object
+from hub.body import checked, decode, decode_object
 from hub.origins import is_loopback
 from hub.parts import ENGINE, SPAN
 from runtime.errors import Forbidden, InvalidInput
@@ -35,6 +35,12 @@ class Anything(msgspec.Struct):
     """Any JSON object: an address whose shape somebody else checks."""
 
     value: dict[str, Any]
+
+
+class Several(msgspec.Struct):
+    """A list of JSON objects, whose shapes somebody else checks."""
+
+    values: list[dict[str, Any]]
 
 
 Given = TypeVar("Given", bound=msgspec.Struct)
@@ -162,6 +168,8 @@ async def _given(endpoint: Endpoint, request: web.Request) -> msgspec.Struct:
         return checked(_query(request, endpoint.given), endpoint.given, texts=True)
     if endpoint.given is Nothing:
         return Nothing()
+    if endpoint.given is Several:
+        return checked({"values": decode(await read_body(request))}, Several)
     value = decode_object(await read_body(request))
     return Anything(value) if endpoint.given is Anything else checked(value, endpoint.given)
 

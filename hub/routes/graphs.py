@@ -12,7 +12,7 @@ from aiohttp import web
 from hub.endpoint import Anything, Call, Endpoint, reply
 from hub.failures import RUN_STATUS, respond
 from hub.routes.run_stream import HEADERS
-from hub.routes.run_view import RunView
+from hub.routes.run_view import RunView, interrupts_of
 from runtime.runs.run import StartRun
 from runtime.types import Event, JsonObject, Run, RunStatus
 
@@ -41,8 +41,15 @@ def _result(call: Call[Anything], run: Run) -> web.Response:
     headers = {"Hubbub-Run": run.id, "Hubbub-Thread": run.thread}
     if run.status is RunStatus.SUCCESS:
         return reply(run.output or {}, headers=headers)
+    if run.status is RunStatus.INTERRUPTED:
+        return reply(_waiting(run), status=202, headers=headers)
     status, error = _error(run)
     return respond(call.request, status, error.pop("code"), error.pop("message"), headers, **error)
+
+
+def _waiting(run: Run) -> JsonObject:
+    """Return what a run waits for; it is answered through its thread."""
+    return {"waiting": interrupts_of(run).get("__interrupt__", [])}
 
 
 def _error(run: Run) -> tuple[int, JsonObject]:
@@ -64,7 +71,10 @@ def _error(run: Run) -> tuple[int, JsonObject]:
 
 
 async def _stream(call: Call[Anything], started: Run) -> web.StreamResponse:
-    """Send `run`, a `text` for each piece, `restarted` where one begins anew, `output` or `error` last."""
+    """Send `run`, a `text` for each piece, `restarted` where one begins anew.
+
+    `output`, `waiting` or `error` is the last.
+    """
     headers = {**HEADERS, "Hubbub-Run": started.id, "Hubbub-Thread": started.thread}
     response = web.StreamResponse(headers=headers)
     view = await RunView.of(call.engine, call.tenant, started)
@@ -93,6 +103,8 @@ async def _frames(call: Call[Anything], view: RunView) -> AsyncGenerator[bytes]:
     run = await view.ended()
     if run.status is RunStatus.SUCCESS:
         yield _frame("output", run.output or {})
+    elif run.status is RunStatus.INTERRUPTED:
+        yield _frame("waiting", _waiting(run))
     else:
         yield _frame("error", {"error": {**_error(run)[1], "trace_id": call.span.trace_id}})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final, Literal, cast, get_args
 
@@ -9,6 +10,7 @@ import msgspec
 
 from hub.egress import Egress
 from hub.endpoint import Call
+from hub.routes.states import place_of
 from hub.routes.stream_modes import LATER_MODES, StreamMode
 from runtime.errors import InvalidInput
 from runtime.runs.run import StartRun
@@ -18,6 +20,9 @@ Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
 
 _MODES: Final = get_args(StreamMode)
 _METADATA_KEYS = 64
+_LATEST = 365 * 86400.0
+_IDS = {"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map", "graph_id", "run_id", "assistant_id"}
+"""What the SDKs repeat in `config.configurable`."""
 
 
 class RunBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,36 +55,31 @@ class RunBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _NOT_HERE: Final[dict[str, str]] = {
-    "command": "A run cannot be given a `command` here; send `input`.",
     "context": "Graphs here take no `context`; put the values into `input`.",
-    "checkpoint": "A run starts from the newest state; leave `checkpoint` out.",
-    "checkpoint_id": "A run starts from the newest state; leave `checkpoint_id` out.",
-    "interrupt_before": "Runs cannot be stopped before a step; leave `interrupt_before` out.",
-    "interrupt_after": "Runs cannot be stopped after a step; leave `interrupt_after` out.",
     "feedback_keys": "There is no feedback service here; leave `feedback_keys` out.",
-    "after_seconds": "A run starts at once; leave `after_seconds` out and send it later.",
-    "strict_resume": "A run cannot be resumed with an answer here; leave `strict_resume` out.",
     "langsmith_tracer": "Traces go where [telemetry] in config.toml says; leave `langsmith_tracer` out.",
 }
 
 
 def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
-    """Return the engine's request; InvalidInput names the first thing that is not possible."""
+    """Return the engine's request; InvalidInput names the first thing that is not possible.
+
+    `stream_resumable` and `strict_resume` need nothing: every stream can be resumed, and an answer that
+    nobody waits for is always refused.  Steps are stored while the next one runs ("async"), which is more
+    than "exit" asks for.
+    """
     for name, sentence in _NOT_HERE.items():
         if getattr(body, name):
             raise InvalidInput(sentence)
-    if body.multitask_strategy not in ("reject", "enqueue"):
+    if body.durability == "sync":
         raise InvalidInput(
-            "A running run is not replaced by a new one; use multitask_strategy 'enqueue' or 'reject'."
+            "Steps are handed to the journal in order, and the next one does not wait for its disk; "
+            "leave `durability` out, or send async or exit."
         )
-    if body.durability not in (None, "async") or body.checkpoint_during is False:
-        raise InvalidInput(
-            "Steps are stored while the next one runs (durability 'async'); leave `durability` out."
-        )
-    if body.on_completion == "delete":
-        raise InvalidInput(
-            "The thread of a run is kept; leave `on_completion` out and delete the thread afterwards."
-        )
+    if thread is not None and body.on_completion is not None:
+        raise InvalidInput("`on_completion` is for runs without a thread; leave it out.")
+    if body.command is not None and body.input is not None:
+        raise InvalidInput("A run is given an `input` or a `command`, not both; leave one out.")
     metadata = body.metadata or {}
     if len(metadata) > _METADATA_KEYS:
         raise InvalidInput(f"A run's metadata has at most {_METADATA_KEYS} keys; send fewer.")
@@ -93,8 +93,54 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
         metadata=metadata,
         idempotency_key=call.idempotency_key,
         traceparent=call.traceparent,
-        options=RunOptions(multitask=body.multitask_strategy, webhook=_webhook(call, body)),
+        options=RunOptions(
+            multitask=body.multitask_strategy,
+            command=_command(body.command),
+            checkpoint=_checkpoint(body),
+            interrupt_before=_steps(body.interrupt_before),
+            interrupt_after=_steps(body.interrupt_after),
+            start_at=_start_at(body.after_seconds),
+            webhook=_webhook(call, body),
+            ephemeral=thread is None and body.on_completion != "keep",
+        ),
     )
+
+
+def _command(command: JsonObject | None) -> JsonObject | None:
+    """Return a command without what it leaves empty; an answer may be null."""
+    if command is None:
+        return None
+    found = {name: value for name, value in command.items() if value is not None or name == "resume"}
+    if not found:
+        raise InvalidInput("The command is empty; send `resume`, `update` or `goto`.")
+    return found
+
+
+def _checkpoint(body: RunBody) -> str | None:
+    """Return the checkpoint to begin from: the SDKs name it in one of three places."""
+    named = (body.config or {}).get("configurable")
+    place = place_of(body.checkpoint or {}, body.checkpoint_id)
+    if place.checkpoint is None and isinstance(named, dict):
+        place = place_of(named)
+    if not place.namespace:
+        return place.checkpoint
+    if root := place.around.get(""):
+        raise InvalidInput(
+            f"A run begins from a checkpoint of the whole graph; send {root}, which is around this one."
+        )
+    raise InvalidInput("A run begins from a checkpoint of the whole graph; leave checkpoint_ns empty.")
+
+
+def _steps(named: str | Sequence[str] | None) -> Sequence[str]:
+    return [named] if isinstance(named, str) else named or ()
+
+
+def _start_at(after: float | None) -> float | None:
+    if after is None or after == 0:
+        return None
+    if not 0 < after <= _LATEST:
+        raise InvalidInput("`after_seconds` is 0 to a year; start the run later yourself.")
+    return time.time() + after
 
 
 def _webhook(call: Call[Any], body: RunBody) -> str | None:
@@ -121,7 +167,7 @@ def _config(config: JsonObject) -> JsonObject:
         if name not in taken:
             raise InvalidInput(f"`config.{name[:40]}` cannot be set for one run; set it in the graph file.")
     configurable = config.get("configurable") or {}
-    if not isinstance(configurable, dict) or configurable.keys() - {"thread_id", "checkpoint_ns", "graph_id"}:
+    if not isinstance(configurable, dict) or configurable.keys() - _IDS:
         raise InvalidInput(
             "`config.configurable` holds nothing that a graph here reads; put the values into `input`."
         )

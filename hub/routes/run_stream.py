@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hub.endpoint import Call
 from hub.parts import BACKGROUND
-from hub.routes.run_view import Look, RunView, failure_of
+from hub.routes.run_view import Look, RunView, failure_of, interrupts_of
 from hub.routes.shapes import RUN_STATUS
 from hub.routes.stream_modes import Part, StreamMode, StreamModes, encode
 from runtime.errors import InvalidInput
@@ -129,8 +129,11 @@ class _Writer:
         if run.status.active:
             return  # the hub stops: without an end the client comes back and finds the next one
         failure = failure_of(run)
-        if want_values and not self._values_known and failure is None:
-            await self._write([encode(f"{self._last}-{_VALUES}", "values", await view.values())])
+        # Whoever has seen the parts of the last event has seen the state they hold.
+        seen = self._seen >= (self._last, 1)
+        if want_values and not self._values_known and not seen and failure is None:
+            values = {**await view.values(), **interrupts_of(run)}
+            await self._write([encode(f"{self._last}-{_VALUES}", "values", values)])
         name, data = (
             ("error", failure) if failure else ("end", {"run_id": run.id, "status": RUN_STATUS[run.status]})
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEARTBEAT = 15.0
 """Seconds of silence after which a viewer shows that it is still there."""
 
-_ENDINGS = frozenset({"completed", "failed", "interrupted"})
+_ENDINGS = frozenset({"completed", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class RunView:
         # Also without an event of its end a run is over for us: when the hub stops, or the log was cut.
         over = asyncio.create_task(self.ended(), name=f"view of run {self.run.id}")
         over.add_done_callback(lambda _: grown.set())
-        after = self.start
+        after, paused = self.start, False
         try:
             while True:
                 grown.clear()
@@ -69,9 +69,11 @@ class RunView:
                         yield Look(mine, batch.gap)
                     if any(ends(event) for event in mine):
                         return
+                    # A run that waited may have gone on since: only the last thing it said counts.
+                    paused = pauses(mine[-1]) if mine else paused
                     # A long replay must not hold up the others: reading and writing may both not suspend.
                     await asyncio.sleep(0)
-                elif over.done():
+                elif paused or over.done():
                     return
                 elif not await _happens(grown):
                     yield Look([])
@@ -84,7 +86,7 @@ class RunView:
         return await self.engine.runs.wait(self.tenant, self.run.id)
 
     async def values(self) -> JsonObject:
-        """Return the whole state with which the run ended."""
+        """Return the whole state with which the run ended, or waits."""
         run = await self.ended()
         found: JsonObject | None = None
         async with aclosing(self.looks()) as looks:
@@ -110,6 +112,11 @@ def ends(event: Event) -> bool:
     return event.method == "lifecycle" and not event.namespace and event.data["event"] in _ENDINGS
 
 
+def pauses(event: Event) -> bool:
+    """Whether an event says that its run waits."""
+    return event.method == "lifecycle" and not event.namespace and event.data["event"] == "interrupted"
+
+
 async def _happens(event: asyncio.Event) -> bool:
     """Wait for an event; False after a heartbeat of silence."""
     try:
@@ -118,6 +125,18 @@ async def _happens(event: asyncio.Event) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def interrupts_of(run: Run) -> dict[str, Any]:
+    """Return what a run waits for, as LangGraph shows it in a state; nothing for one that does not wait."""
+    if not run.waiting:
+        return {}
+    return {
+        "__interrupt__": [
+            {"value": each.value, "id": each.id} | ({"response_schema": each.schema} if each.schema else {})
+            for each in run.waiting
+        ]
+    }
 
 
 def failure_of(run: Run) -> dict[str, Any] | None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 import msgspec
 import orjson
 from aiohttp import web
 
-from hub.endpoint import Call, Endpoint, Nothing, reply
+from hub.body import checked
+from hub.endpoint import Call, Endpoint, Nothing, Several, reply
 from hub.parts import BACKGROUND
 from hub.routes.run_body import RunBody, modes_of, start_run
 from hub.routes.run_stream import cancel_run, locations, stream
-from hub.routes.run_view import HEARTBEAT, RunView, failure_of
+from hub.routes.run_view import HEARTBEAT, RunView, failure_of, interrupts_of
 from hub.routes.shapes import RUN_STATUS, run_object, selected
-from runtime.errors import InvalidInput, NotFound
-from runtime.types import Run
+from runtime.errors import InvalidInput, NoSuchRun, NotFound
+from runtime.types import Run, RunStatus
 
 MOST = 1000
 """The most runs in one answer."""
@@ -45,6 +46,25 @@ class Cancelled(msgspec.Struct, forbid_unknown_fields=True):
     wait: bool = False
     action: Literal["interrupt", "rollback"] = "interrupt"
 
+
+class BatchedRun(RunBody, forbid_unknown_fields=True):
+    """One of the runs of `POST /runs/batch`."""
+
+    thread_id: str | None = None
+
+
+class CancelledMany(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /runs/cancel`."""
+
+    thread_id: str | None = None
+    run_ids: list[str] | None = None
+    status: Literal["pending", "running", "all"] | None = None
+
+
+_OURS: Final = {
+    word: tuple(ours for ours, theirs in RUN_STATUS.items() if theirs == word) for word in RUN_STATUS.values()
+}
+_BULK: Final = {**_OURS, "all": (RunStatus.ACCEPTED, RunStatus.RUNNING)}
 
 # --------------------------------------------------------------------------- start
 
@@ -91,6 +111,19 @@ async def _start(call: Call[RunBody]) -> tuple[Run, int | None]:
     return run, None if call.idempotency_key else before
 
 
+async def batch(call: Call[Several]) -> web.Response:
+    """Start several runs in their order; when one is refused, those before it have been started."""
+    if len(call.given.values) > MOST:
+        raise InvalidInput(f"A batch has at most {MOST} runs; send them in parts.")
+    bodies = [checked(value, BatchedRun) for value in call.given.values]
+    requests = [start_run(call, body, body.thread_id) for body in bodies]
+    started = []
+    for number, request in enumerate(requests):
+        key = request.idempotency_key and f"{request.idempotency_key}:{number}"
+        started.append(run_object(await call.engine.runs.start(replace(request, idempotency_key=key))))
+    return reply(started)
+
+
 # --------------------------------------------------------------------------- look
 
 
@@ -100,24 +133,9 @@ async def list_runs(call: Call[RunList]) -> web.Response:
     if not 1 <= given.limit <= MOST or given.offset < 0:
         raise InvalidInput(f"`limit` is 1 to {MOST} and `offset` not negative; ask for another page.")
     await call.engine.threads.get(call.tenant, thread)
-    found: Sequence[Run]
-    if given.status is None:
-        found = await call.engine.runs.list(call.tenant, thread, given.limit, given.offset)
-    else:
-        found = await _with_status(call, thread)
+    status = () if given.status is None else _OURS[given.status]
+    found = await call.engine.runs.list(call.tenant, thread, given.limit, given.offset, status)
     return reply([selected(run_object(run), given.select) for run in found])
-
-
-async def _with_status(call: Call[RunList], thread: str) -> Sequence[Run]:
-    found: list[Run] = []
-    at, wanted = 0, call.given.offset + call.given.limit
-    while len(found) < wanted:
-        page = await call.engine.runs.list(call.tenant, thread, MOST, at)
-        found += [run for run in page if RUN_STATUS[run.status] == call.given.status]
-        if len(page) < MOST:
-            break
-        at += MOST
-    return found[call.given.offset : wanted]
 
 
 async def get(call: Call[Nothing]) -> web.Response:
@@ -138,11 +156,9 @@ async def join_stream(call: Call[Joined]) -> web.StreamResponse:
 
 
 async def cancel(call: Call[Cancelled]) -> web.Response:
-    """Stop a run; with `wait` the answer comes when it has stopped."""
-    if call.given.action == "rollback":
-        raise InvalidInput("A cancelled run cannot be rolled back here; cancel it with action=interrupt.")
+    """Stop a run; with `wait` the answer comes when it has stopped.  `rollback` undoes and deletes it."""
     run = await _run(call)
-    stop = call.engine.runs.cancel(call.tenant, run.id)
+    stop = call.engine.runs.cancel(call.tenant, run.id, roll_back=call.given.action == "rollback")
     if not call.given.wait:
         call.request.app[BACKGROUND].start(stop, f"cancel run {run.id}")
         return web.Response(status=202)
@@ -150,11 +166,43 @@ async def cancel(call: Call[Cancelled]) -> web.Response:
     return web.Response(status=204)
 
 
+async def cancel_many(call: Call[CancelledMany]) -> web.Response:
+    """Stop runs of a thread, or all runs that wait for their turn or work; returns when they have stopped."""
+    given, runs = call.given, call.engine.runs
+    action = call.request.query.get("action", "interrupt")
+    if action not in ("interrupt", "rollback"):
+        raise InvalidInput("`action` is interrupt or rollback.")
+    if given.status is not None and (given.thread_id or given.run_ids):
+        raise InvalidInput("Runs are named by `status`, or by `thread_id` and `run_ids`, not both ways.")
+    if given.status is not None:
+        found = list(runs.active(call.tenant, _BULK[given.status]))
+    elif given.thread_id and given.run_ids:
+        found = [await _of(call, given.thread_id, id) for id in given.run_ids]
+    else:
+        raise InvalidInput("Say which runs: `status`, or `thread_id` and `run_ids`.")
+    if not found:
+        raise NotFound("There are no such runs; list a thread's runs to see what they do.")
+    stops = [runs.cancel(call.tenant, run.id, roll_back=action == "rollback") for run in found]
+    await asyncio.gather(*stops)
+    return web.Response(status=204)
+
+
+async def delete(call: Call[Nothing]) -> web.Response:
+    """Delete the record of a run that has ended."""
+    run = await _run(call)
+    await call.engine.runs.delete(call.tenant, run.id)
+    return web.Response(status=204)
+
+
 async def _run(call: Call[Any]) -> Run:
     """Return the run that the path names."""
-    run = await call.engine.runs.get(call.tenant, call.path("run_id"))
-    if run.thread != call.path("thread_id"):
-        raise NotFound(f"The run {run.id} is not of this thread; list the thread's runs to find it.")
+    return await _of(call, call.request.match_info.get("thread_id"), call.path("run_id"))
+
+
+async def _of(call: Call[Any], thread: str | None, id: str) -> Run:
+    run = await call.engine.runs.get(call.tenant, id)
+    if thread is not None and run.thread != thread:
+        raise NoSuchRun(f"The run {run.id} is not of this thread; list the thread's runs to find it.")
     return run
 
 
@@ -168,7 +216,7 @@ async def _wait(call: Call[Any], view: RunView, *, cancel: bool) -> web.StreamRe
         if run.status.active:
             return _give_up(call, response)
         failure = failure_of(run)
-        value = {"__error__": failure} if failure else await view.values()
+        value = {"__error__": failure} if failure else {**await view.values(), **interrupts_of(run)}
         await response.write_eof(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except (asyncio.CancelledError, ConnectionError):
         if cancel:
@@ -211,5 +259,9 @@ ENDPOINTS = (
     Endpoint("GET", _RUN, "runs.get", get),
     Endpoint("GET", f"{_RUN}/join", "runs.join", join, long=True),
     Endpoint("GET", f"{_RUN}/stream", "runs.join", join_stream, Joined, where="query", long=True),
+    Endpoint("GET", "/runs/{run_id}/stream", "runs.join", join_stream, Joined, where="query", long=True),
     Endpoint("POST", f"{_RUN}/cancel", "run.cancel", cancel, Cancelled, where="query"),
+    Endpoint("POST", "/runs/cancel", "run.cancel", cancel_many, CancelledMany),
+    Endpoint("DELETE", _RUN, "runs.delete", delete),
+    Endpoint("POST", "/runs/batch", "run.start", batch, Several),
 )

@@ -1,8 +1,8 @@
 """From the events of a thread's channel to the parts of the LangGraph SDK's run streams.  No I/O.
 
 ==================  ================================================================================
-``values``          the whole state after each step
-``updates``         ``{step: what it changed}``
+``values``          the whole state after each step, and what it waits for (``__interrupt__``)
+``updates``         ``{step: what it changed}``, ``{"__interrupt__": what it waits for}``
 ``messages-tuple``  ``messages``: [chunk, metadata] for each delta
 ``messages``        ``messages/metadata``, ``messages/partial`` (the text so far), ``messages/complete``
 ``custom``          what a step sent
@@ -55,9 +55,14 @@ class StreamModes:
     def __init__(self, run: Run, modes: Iterable[StreamMode], *, subgraphs: bool = False) -> None:
         self._run, self._modes, self._subgraphs = run, frozenset(modes), subgraphs
         self._messages: dict[str, _Message] = {}
+        self._values: JsonObject | None = None
+        self._asked: list[JsonObject] = []
 
     def parts(self, event: Event) -> list[Part]:
         """Return the parts that an event gives; most give none or one."""
+        if event.method == "input.requested":
+            self._asked.append(_question(event.data))
+            return []
         if event.namespace and not self._subgraphs:
             return []
         found = list(self._parts(event))
@@ -71,8 +76,10 @@ class StreamModes:
         match event.method:
             case "messages":
                 yield from self._message(data)
-            case "values" if "values" in modes:
-                yield "values", event.payload
+            case "values":
+                self._values = self._values if event.namespace else data
+                if "values" in modes:
+                    yield "values", event.payload
             case "updates":
                 update = {data["node"]: data["values"]}
                 if "updates" in modes:
@@ -83,8 +90,20 @@ class StreamModes:
                 yield from self._custom(data)
             case "tasks" if "tasks" in modes:
                 yield "tasks", event.payload
-            case "lifecycle" if "events" in modes:
-                yield from self._chain(data)
+            case "lifecycle" if not event.namespace:
+                if data["event"] == "interrupted":
+                    yield from self._interrupted()
+                if "events" in modes:
+                    yield from self._chain(data)
+
+    def _interrupted(self) -> Iterator[Part]:
+        """Say what the run waits for; nothing, when it was told to stop at a step."""
+        asked = {"__interrupt__": self._asked}
+        self._asked = []
+        if "updates" in self._modes:
+            yield "updates", asked
+        if "values" in self._modes and self._values is not None:
+            yield "values", {**self._values, **asked}
 
     # ----------------------------------------------------------------- messages
 
@@ -196,6 +215,12 @@ class StreamModes:
 
     def _model_event(self, event: str, message: _Message, data: JsonObject) -> Part:
         return self._event(event, str(message.about.get("model") or "chat"), data, message.about)
+
+
+def _question(data: JsonObject) -> JsonObject:
+    """Return a question as LangGraph shows it."""
+    question = {"value": data["value"], "id": data["interrupt_id"]}
+    return question | {key: data[key] for key in ("response_schema",) if key in data}
 
 
 def encode(id: str, name: str, data: Any) -> bytes:

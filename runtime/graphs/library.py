@@ -55,6 +55,11 @@ class GraphVersion:
         return self.spec.limits
 
     @property
+    def steps(self) -> Sequence[str]:
+        """Its steps."""
+        return tuple(self.spec.nodes)
+
+    @property
     def conversation(self) -> str | None:
         """The field that messages sent into a run go to; None when the graph keeps no messages."""
         return next((name for name, one in self.spec.fields.items() if one.merge == "messages"), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -25,13 +26,14 @@ from runtime.runs.alarms import Alarms
 from runtime.runs.answers import Answer, answered, question, resuming
 from runtime.runs.channel import Channel
 from runtime.runs.channels import Channels
+from runtime.runs.checks import checked_options
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue, Turn
 from runtime.runs.run import SUPERSEDING, StartRun, completion, lifecycle
 from runtime.runs.state import Place, ThreadState
 from runtime.runs.threads import new_thread
 from runtime.telemetry import get_logger
-from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus, Thread
+from runtime.types import Interrupt, JsonObject, Run, RunStatus, Thread
 
 _log = get_logger(__name__)
 
@@ -107,9 +109,10 @@ class Runs:
             raise Overloaded("The hub is stopping; send the answer again in a moment.", retry_after=2.0)
         _, channel = await self._own(tenant, thread)
         run = await self._asking(thread, answer)
-        resumed = answered(run, answer)
         # Refused aloud, and before anything is written: the version it started with must be there.
-        self._library.version(run.graph, run.version)
+        version = self._library.version(run.graph, run.version)
+        resumed = answered(run, answer)
+        resumed = replace(resumed, options=checked_options(resumed.options, version))
         turn = self._queue.enter(thread, bounded=False)
         going_on = self._go_on(run, resumed, channel, turn)
         return await asyncio.shield(asyncio.ensure_future(going_on))
@@ -148,6 +151,11 @@ class Runs:
         """List a thread's runs, newest first, all or those in some states."""
         runs = await self._journal.runs(thread=thread, status=status, limit=limit, offset=offset)
         return [run for run in runs if run.tenant == tenant]
+
+    def active(self, tenant: str, status: tuple[RunStatus, ...]) -> Sequence[Run]:
+        """Return the tenant's runs that this process has not finished and that are in one of these states."""
+        runs = [active.run for active in self._dispatcher.active.values()]
+        return [run for run in runs if run.tenant == tenant and run.status in status]
 
     async def waiting(self, tenant: str, thread: str) -> Run | None:
         """Return the run of the thread that waits for answers, if one does."""
@@ -233,7 +241,8 @@ class Runs:
             return self._same(request, before.graph, before.version), True
         if request.goes_on or request.options.checkpoint:
             state = await self._state(request)
-            if request.goes_on and state and state.next:
+            # Tasks and not `next`: a step that has written may wait for its checkpoint when a run is stopped.
+            if request.goes_on and state and state.tasks:
                 written = state.metadata["graph_id"], state.metadata["graph_version"]
                 return self._same(request, *written), True
         begins = request.options.checkpoint is None and request.options.command is None
@@ -395,7 +404,7 @@ class Runs:
 
 
 def _new_run(request: StartRun, version: GraphVersion, before: Run | None, *, goes_on: bool) -> Run:
-    options: RunOptions = request.options
+    options = checked_options(request.options, version)
     if before is not None and not options.checkpoint:
         options = resuming(options, before.waiting)
     if request.idempotency_key:

@@ -16,6 +16,7 @@ from runtime.errors import InvalidInput, NoSuchCheckpoint
 from runtime.graphs.findings import near
 from runtime.graphs.library import GraphVersion
 from runtime.journal.checkpoints import JournalSaver
+from runtime.runs.checks import checked_command
 from runtime.runs.commands import command_of
 from runtime.runs.questions import schema_of
 from runtime.runs.state import NEWEST, Place, StateTask, ThreadState, Update
@@ -109,8 +110,7 @@ class States:
         version = self._version(saved.metadata) if saved else self._first(thread, graph)
         compiled = version.compiled(self.saver)
         if not place.namespace:
-            steps = list(compiled.nodes)
-            supersteps = [[_checked(each, version, steps) for each in updates] for updates in supersteps]
+            supersteps = [[_checked(each, version) for each in updates] for updates in supersteps]
         for updates in supersteps:
             config: RunnableConfig = {**_config(thread, place), "metadata": written_by(version)}
             try:
@@ -198,11 +198,12 @@ def _no_checkpoint(thread: str, place: Place) -> NoSuchCheckpoint:
     )
 
 
-def _checked(update: Update, version: GraphVersion, steps: Sequence[str]) -> Update:
-    if update.as_node is not None and update.as_node not in (*steps, *_NO_STEPS):
-        raise InvalidInput(
-            f"The graph {version.name} has no step {update.as_node[:100]}; {near(update.as_node, steps)}"
-        )
+def _checked(update: Update, version: GraphVersion) -> Update:
+    name = update.as_node
+    if name is not None and name not in (*version.steps, *_NO_STEPS):
+        raise InvalidInput(f"The graph {version.name} has no step {name[:100]}; {near(name, version.steps)}")
+    if update.command:
+        update = update._replace(command=checked_command(update.command, version))
     if isinstance(update.values, Mapping):
         return update._replace(values=version.validate_change(update.values))
     return update

@@ -46,6 +46,7 @@ class ScriptedVersion:
     input_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
     output_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
     state_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
+    steps: tuple[str, ...] = ("answer",)
 
     def validate_input(self, input: JsonObject | None) -> JsonObject:
         """Take an object whose `text` is text."""

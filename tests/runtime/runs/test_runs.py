@@ -231,6 +231,7 @@ async def test_what_is_left_to_do_is_gone_on_with_after_a_cancel(world: World) -
     await world.engine.runs.cancel("default", first.id)
     world.open_gate("a")
     second = await world.ended(await world.start("gate"))
+    assert second.error is None
     assert (second.status, second.output) == (RunStatus.SUCCESS, {"said": "after a 0"})
     assert world.ledger == ["before a", "after a 0"]
     with pytest.raises(InvalidInput, match="needs the input file"):
