@@ -22,7 +22,7 @@ from hub.endpoint import Endpoint
 from hub.guard import add_headers, guard
 from hub.origins import Origins, is_loopback
 from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
-from hub.routes import admin, assistants, crons, graphs, runs, session, states, threads
+from hub.routes import admin, assistants, crons, graphs, runs, session, states, thread_stream, threads
 from runtime.errors import CannotStart
 from runtime.telemetry import get_logger
 
@@ -37,6 +37,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *assistants.ENDPOINTS,
     *threads.ENDPOINTS,
     *states.ENDPOINTS,
+    *thread_stream.ENDPOINTS,
     *crons.ENDPOINTS,
     *runs.ENDPOINTS,
     *graphs.ENDPOINTS,

@@ -40,12 +40,7 @@ async def last_event_id(request: web.Request, view: RunView) -> Place | None:
     text = request.headers.get("Last-Event-ID", "")
     if text in ("", "-1", "0"):
         return None
-    found = _ID.fullmatch(text)
-    if found is None:
-        raise InvalidInput(
-            "This Last-Event-ID is none of ours; send the id of the last event you saw, or none."
-        )
-    place = int(found[1]), int(found[2])
+    place = read_place(text)
     known = view.start <= place[0] <= view.channel.last_seq
     at = (await view.channel.read(place[0] - 1, 1)).events if known and place[0] > view.start else []
     if not known or any(event.seq == place[0] and event.run != view.run.id for event in at):
@@ -53,6 +48,16 @@ async def last_event_id(request: web.Request, view: RunView) -> Place | None:
             f"The Last-Event-ID {text} is no event of the run {view.run.id}; leave it out to start over."
         )
     return place
+
+
+def read_place(text: str) -> Place:
+    """Return the place that an id names; InvalidInput when it is none of ours."""
+    found = _ID.fullmatch(text)
+    if found is None:
+        raise InvalidInput(
+            "This Last-Event-ID is none of ours; send the id of the last event you saw, or none."
+        )
+    return int(found[1]), int(found[2])
 
 
 async def stream(

@@ -75,7 +75,7 @@ class RunView:
                     await asyncio.sleep(0)
                 elif paused or over.done():
                     return
-                elif not await _happens(grown):
+                elif not await happens(grown):
                     yield Look([])
         finally:
             unwatch()
@@ -117,7 +117,7 @@ def pauses(event: Event) -> bool:
     return event.method == "lifecycle" and not event.namespace and event.data["event"] == "interrupted"
 
 
-async def _happens(event: asyncio.Event) -> bool:
+async def happens(event: asyncio.Event) -> bool:
     """Wait for an event; False after a heartbeat of silence."""
     try:
         async with asyncio.timeout(HEARTBEAT):
