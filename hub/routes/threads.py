@@ -11,7 +11,7 @@ from aiohttp import web
 from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.routes.extraction import extracted, read_paths
 from hub.routes.shapes import expiry_object, selected, thread_object
-from runtime.errors import HubbubError, InvalidInput
+from runtime.errors import InvalidInput
 from runtime.runs.state import Update
 from runtime.runs.threads import Expiry, Strategy
 from runtime.types import JsonObject, ThreadEntry, ThreadOrder, ThreadQuery, ThreadStatus
@@ -187,12 +187,7 @@ async def _reply(call: Call[Any], thread: str) -> web.Response:
 
 
 async def _described(call: Call[Any], entry: ThreadEntry, *, values: bool = True) -> JsonObject:
-    try:
-        found = await call.engine.threads.state(call.tenant, entry.thread.id) if values else None
-    except HubbubError:
-        # Written by a graph version that is gone: the thread is still there and can be listed.
-        found = None
-    return thread_object(entry, found)
+    return thread_object(entry, await call.engine.threads.newest(entry) if values else None)
 
 
 def _query(given: ThreadCount) -> ThreadQuery:

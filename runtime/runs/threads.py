@@ -173,10 +173,7 @@ class Threads:
         for offset in count(0, _PAGE):
             page = await self._journal.threads(tenant, query, limit=_PAGE, offset=offset)
             for entry in page:
-                try:
-                    state = await self._states.read(entry.thread.id)
-                except NotFound:  # the version that could read it is gone
-                    continue
+                state = await self.newest(entry)
                 if state and holds(state.values, values):
                     yield entry
             if len(page) < _PAGE:
@@ -199,6 +196,13 @@ class Threads:
         if place == NEWEST and not state.next and self._queue.busy(id):
             return replace(state, next=("__start__",))
         return state
+
+    async def newest(self, entry: ThreadEntry) -> ThreadState | None:
+        """Return the newest state of a thread that was found; None when nobody can read it any more."""
+        try:
+            return await self._states.read(entry.thread.id) or ThreadState({})
+        except HubbubError:
+            return None
 
     async def history(
         self,
