@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ipaddress
 import logging
@@ -47,7 +48,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 """Every address with its shapes, but the sockets, streams of the protocol and health pages."""
 
 _LEAVE = 2.0
-"""Seconds that requests have to end after the engine has stopped."""
+"""Seconds that requests have to end after the runs have stopped."""
+
+_CLOSING = 4.0
+"""Seconds of `[hub] drain` that are kept for what comes after the runs."""
 
 
 def build_app(engine: Engine, patience: Patience | None = None) -> web.Application:
@@ -59,7 +63,7 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
     app[ATTEMPTS] = Attempts()
     app[ORIGINS] = Origins(settings.hub.host, settings.hub.hosts, settings.hub.origins)
     app[BACKGROUND] = Background()
-    app[CONNECTIONS] = Connections(settings.hub.limits, patience or Patience())
+    app[CONNECTIONS] = Connections(settings, patience or Patience())
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
     app.add_routes((*health.ROUTES, *commands.ROUTES, *sse.ROUTES, *websockets.ROUTES))
     app.on_response_prepare.append(add_headers)
@@ -84,16 +88,22 @@ class Server:
     runner: web.AppRunner
 
     async def stop(self) -> None:
-        """Accept nothing more, tell sockets to move, give runs `[hub] drain` seconds, close the engine."""
-        _log.info("stopping", drain=self.engine.settings.hub.drain)
+        """Accept nothing more, tell sockets to move, leave runs at a step boundary, close the engine.
+
+        All of that in `[hub] drain` seconds.
+        """
+        clock, drain = asyncio.get_running_loop().time, self.engine.settings.hub.drain
+        until = clock() + drain
+        _log.info("stopping", drain=drain)
         self.engine.draining = True
         for site in list(self.runner.sites):
             await site.stop()
         connections = self.runner.app[CONNECTIONS]
         connections.drain()
-        await self.engine.aclose(self.engine.settings.hub.drain)
+        await self.engine.drain(drain - min(_CLOSING, drain / 2))
         await connections.aclose()
         await self.runner.cleanup()
+        await self.engine.aclose(max(0.0, until - clock()))
 
 
 async def serve(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
+from hub import inputs, states
+from hub.agent_tree import read_tree
 from hub.auth import principal_of
 from hub.endpoint import Call, Nothing, read_body
 from hub.failures import request_id
 from hub.parts import ENGINE, SPAN
 from hub.protocol import (
+    ANYWHERE,
     Command,
     Refused,
     Unreadable,
@@ -25,10 +29,9 @@ from hub.protocol import (
     success,
 )
 from hub.routes.run_body import Multitask, RunBody, start_run
-from runtime.errors import HubbubError, InvalidInput, NotFound, Overloaded, TooLarge
-from runtime.runs.state import Place
+from runtime.errors import HubbubError, InvalidInput, NoSuchRun, NotFound, Overloaded, TooLarge
 from runtime.telemetry import bind, get_logger
-from runtime.types import JsonObject
+from runtime.types import JsonObject, Run
 
 _log = get_logger(__name__)
 
@@ -47,24 +50,17 @@ class RunCancel(msgspec.Struct, forbid_unknown_fields=True):
     run_id: str
 
 
-class StateGet(msgspec.Struct, forbid_unknown_fields=True):
-    """The parameters of `state.get`; without `keys` the whole state."""
+class AgentGetTree(msgspec.Struct, forbid_unknown_fields=True):
+    """The parameters of `agent.getTree`; without a run that of the thread's newest one."""
 
-    namespace: list[str] = []
-    keys: list[str] | None = None
+    run_id: str | None = None
 
 
 async def carry_out(call: Call[Any], command: Command) -> JsonObject:
-    """Carry out one of run.start, run.cancel, state.get and ping, and return its result; HubbubError."""
-    match command.method:
-        case "ping":
-            return {}
-        case "run.start":
-            return await _start(call, command)
-        case "run.cancel":
-            return await _cancel(call, command)
-        case _:
-            return await _state(call, command)
+    """Carry out a command that needs no connection that stays, and return its result; HubbubError."""
+    if command.method in _STARTING and call.engine.draining:
+        raise Overloaded("The hub is stopping; send the command again in a moment.", retry_after=2.0)
+    return await _CARRIED[command.method](call, command)
 
 
 def unforeseen(error: Exception, command: Command, request: web.Request) -> Refused:
@@ -75,8 +71,6 @@ def unforeseen(error: Exception, command: Command, request: web.Request) -> Refu
 
 
 async def _start(call: Call[Any], command: Command) -> JsonObject:
-    if call.engine.draining:
-        raise Overloaded("The hub is stopping; send the run again in a moment.", retry_after=2.0)
     given = params_as(command.params, RunStart)
     given.multitask_strategy = given.camel_case_strategy or given.multitask_strategy
     request = start_run(call, given, command.thread)
@@ -98,21 +92,42 @@ async def _cancel(call: Call[Any], command: Command) -> JsonObject:
     return {"run_id": run.id, "status": run.status.value}
 
 
-async def _state(call: Call[Any], command: Command) -> JsonObject:
-    given = params_as(command.params, StateGet)
+async def _tree(call: Call[Any], command: Command) -> JsonObject:
+    given = params_as(command.params, AgentGetTree)
+    return {"tree": (await read_tree(call.engine.journal, await _run(call, command, given.run_id))).shown()}
+
+
+async def _run(call: Call[Any], command: Command, id: str | None) -> Run:
+    """Return a run of the command's thread; without an id the newest one."""
+    if id is not None:
+        run = await call.engine.runs.get(call.tenant, id)
+        if run.thread != command.thread:
+            raise NoSuchRun(f"The run {run.id} is not of this thread; list the thread's runs to find it.")
+        return run
     await call.engine.threads.get(call.tenant, command.thread)
-    try:
-        place = Place(namespace=tuple(given.namespace))
-        state = await call.engine.threads.state(call.tenant, command.thread, place)
-    except NotFound as error:
-        if not given.namespace:
-            raise
-        raise Refused("no_such_namespace", str(error)) from None
-    keys = state.values if given.keys is None else given.keys
-    result: JsonObject = {"values": {key: state.values[key] for key in keys if key in state.values}}
-    if state.checkpoint_id:
-        result["checkpoint"] = {"id": state.checkpoint_id}
-    return result | {"next": list(state.next)}
+    if newest := await call.engine.runs.list(call.tenant, command.thread, 1):
+        return newest[0]
+    raise NoSuchRun("The thread has no run yet; start one.")
+
+
+async def _ping(call: Call[Any], command: Command) -> JsonObject:
+    return {}
+
+
+_CARRIED: Final[Mapping[str, Callable[[Call[Any], Command], Awaitable[JsonObject]]]] = {
+    "ping": _ping,
+    "run.start": _start,
+    "run.cancel": _cancel,
+    "input.respond": inputs.respond,
+    "input.inject": inputs.inject,
+    "state.get": states.get,
+    "state.listCheckpoints": states.list_checkpoints,
+    "state.fork": states.fork,
+    "agent.getTree": _tree,
+}
+
+_STARTING: Final = frozenset({"run.start", "state.fork", "input.respond", "input.inject"})
+"""Commands that a hub which stops does not take any more."""
 
 
 # --------------------------------------------------------------------------- over HTTP
@@ -154,7 +169,7 @@ def _admitted(command: Command, thread: str) -> Command:
     check_method(command.method)
     if command.thread not in ("", thread):
         raise InvalidInput(f"This address is for the thread {thread}; send the command to its own.")
-    if command.method not in ("run.start", "run.cancel", "state.get", "ping"):
+    if command.method not in ANYWHERE:
         raise Refused(
             "not_supported", f"{command.method} needs a connection that stays; send it on a socket."
         )

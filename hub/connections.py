@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import Protocol
 
 from aiohttp import web
 
 from hub.session import Bounds
-from runtime.settings import HubLimits
+from runtime.errors import Overloaded
+from runtime.settings import HubLimits, Settings
 
 _SOON, _SPREAD = 250, 20
 """Clients come back after so many milliseconds at the earliest, spread by so many for each of them."""
 _LATEST = 10_000
+
+SEND_BUFFER = 256 * 1024
+"""Bytes that the kernel holds for a client: what is in there can no longer be skipped."""
+
+_PATIENT = 5.0
+"""Seconds after which a tenant with too many connections may try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,12 @@ class Connection(Protocol):
 class Connections:
     """All of them, with their bounds."""
 
-    def __init__(self, limits: HubLimits, patience: Patience) -> None:
-        self.limits, self.patience = limits, patience
-        self._open: set[Connection] = set()
+    def __init__(self, settings: Settings, patience: Patience) -> None:
+        self.limits: HubLimits = settings.hub.limits
+        self.patience = patience
+        self._settings = settings
+        self._open: dict[Connection, str] = {}
+        self._tenants: Counter[str] = Counter()
 
     @property
     def bounds(self) -> Bounds:
@@ -59,13 +70,28 @@ class Connections:
             late=self.patience.late,
         )
 
-    def add(self, connection: Connection) -> None:
-        """Count one in."""
-        self._open.add(connection)
+    def add(self, connection: Connection, tenant: str) -> None:
+        """Count one in, or over to the tenant that it turns out to be of; Overloaded when that has too many.
+
+        The tenant of those who have not said yet who they are is "".
+        """
+        most = self._settings.tenant(tenant).limits.connections
+        if self._tenants[tenant] >= most:
+            raise Overloaded(
+                f"The tenant has {most} open connections ([tenants.default] limits.connections); "
+                "close one first.",
+                retry_after=_PATIENT,
+            )
+        self.discard(connection)
+        self._open[connection] = tenant
+        self._tenants[tenant] += 1
 
     def discard(self, connection: Connection) -> None:
         """Count one out."""
-        self._open.discard(connection)
+        if (tenant := self._open.pop(connection, None)) is not None:
+            self._tenants[tenant] -= 1
+            if not self._tenants[tenant]:
+                del self._tenants[tenant]
 
     def drain(self) -> None:
         """Tell all clients to move, not all at the same moment."""

@@ -6,16 +6,18 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hub.agent_tree import read_tree
 from hub.delivery_spans import DeliverySpans
 from hub.feed import Feed
-from hub.protocol import Command, read_subscribe
-from hub.session import Frame, Position, Session
-from hub.subscriptions import Subscription
-from runtime.errors import HubbubError
+from hub.frames import Frame
+from hub.protocol import Command, Reconnect, params_as, read_subscribe, seq_of
+from hub.session import Beginning, Session
+from hub.subscriptions import Position, Subscription
+from runtime.errors import HubbubError, NoSuchRun
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject
 
@@ -45,6 +47,16 @@ class _Watched:
     position: int = 0
     """The newest durable event that was read."""
     end: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Subscriptions that are to begin; `found` says that it is where their client wants to go on."""
+
+    channel: Channel
+    position: Position
+    subscriptions: Sequence[Subscription]
+    found: bool
 
 
 @dataclass(slots=True)
@@ -77,6 +89,7 @@ class Delivery:
     _waited: bool = False
     _closed: bool = False
     _coming: Counter[str] = field(default_factory=Counter)
+    _taken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def expect(self, thread: str) -> None:
         """Let replays of a thread wait for a subscription that has arrived, until it `arrived`."""
@@ -94,35 +107,42 @@ class Delivery:
         """Carry out `subscription.subscribe`; NotFound, InvalidInput, Overloaded, StorageError."""
         given = read_subscribe(command.params)
         channel = await self.engine.threads.channel(self.tenant, command.thread)
-        position = Position(channel.epoch, channel.last_seq, channel.newest_run_start)
+        position = _position(channel)
         subscription, found = self.session.subscribe(command, given, position)
-        try:
-            replay = await self._replay(channel, subscription, position.last_seq)
-            recovered = found and not (replay.gap and not subscription.durable_only)
-            state = None
-            if subscription.wants_state and not (subscription.resumed and recovered):
-                state = await self._state(command.thread)
-        except BaseException:
-            self.session.forget(subscription)
-            raise
-        feed = self.session.subscribed(
+        await self._begin(
             command,
-            subscription,
-            position,
-            asyncio.get_running_loop().time(),
-            replayed=replay.count,
-            recovered=recovered,
-            fresh=time.time() * 1000 - replay.newest < _FRESH,
-            state=state or None,
+            _Wanted(channel, position, [subscription], found),
+            lambda replayed: {"subscription_id": subscription.id, "replayed_events": replayed},
         )
-        if feed is not None:
-            self._watch(feed, channel)
-        if self.spans is not None:
-            self.spans.resumes += subscription.resumed
-        self.flush()
+
+    async def reconnect(self, command: Command) -> None:
+        """Carry out `subscription.reconnect`; also NoSuchRun, Refused for an id that is none."""
+        given = params_as(command.params, Reconnect)
+        channel = await self.engine.threads.channel(self.tenant, command.thread)
+        run = await self.engine.runs.get(self.tenant, given.run_id)
+        if run.thread != command.thread:
+            raise NoSuchRun(f"The run {run.id} is not of this thread; list the thread's runs to find it.")
+        if given.last_event_id is None:
+            seq = max(0, await self.engine.journal.first_seq(run.thread, run.id) - 1)
+        else:
+            seq = seq_of(given.last_event_id, run.thread)
+        tree = await read_tree(self.engine.journal, run)
+        position = _position(channel)
+        start, found = position.start(seq)
+        subscriptions = self.session.reconnect(command, given, start)
+        await self._begin(
+            command,
+            _Wanted(channel, position, subscriptions, found),
+            lambda missed: {"restored": True, "missed_events": missed, "current_namespaces": tree.flat()},
+        )
 
     def flush(self) -> None:
-        """Write what is ready."""
+        """Write what is ready, and watch no thread that nobody is subscribed to any more."""
+        for thread in [name for name, watched in self._watched.items() if not watched.feed.subscriptions]:
+            self._watched.pop(thread).end()
+        self._go()
+
+    def _go(self) -> None:
         if self._closed:
             return
         if self._task is None:
@@ -135,9 +155,16 @@ class Delivery:
         while self._task is not None:
             await asyncio.wait([self._task])
 
+    async def room(self) -> None:
+        """Wait until what is ready is on its way, if that is much."""
+        while self.session.full and not self._closed:
+            self._taken.clear()
+            await self._taken.wait()
+
     def close(self) -> None:
         """End it, whatever is left."""
         self._closed = True
+        self._taken.set()
         for watched in self._watched.values():
             watched.end()
         self._watched.clear()
@@ -148,11 +175,37 @@ class Delivery:
 
     # ----------------------------------------------------------------- subscribing
 
-    async def _replay(self, channel: Channel, subscription: Subscription, last: int) -> _Replay:
-        """Look at what a subscription will be sent of the past."""
+    async def _begin(self, command: Command, wanted: _Wanted, answer: Callable[[int], JsonObject]) -> None:
+        """Begin subscriptions; `answer` is given how many events they are sent of the past."""
+        subscriptions = wanted.subscriptions
+        try:
+            replay = await self._replay(wanted)
+            live = not all(each.durable_only for each in subscriptions)
+            recovered = wanted.found and not (replay.gap and live)
+            state = None
+            if any(each.wants_state and not (each.resumed and recovered) for each in subscriptions):
+                state = await self._state(command.thread)
+        except BaseException:
+            self.session.forget(subscriptions)
+            raise
+        fresh = time.time() * 1000 - replay.newest < _FRESH
+        how = Beginning(replay.count, recovered, fresh, state or None)
+        now = asyncio.get_running_loop().time()
+        result = answer(replay.count)
+        feed = self.session.begin(command, subscriptions, result, wanted.position, how, now)
+        if feed is not None:
+            self._watch(feed, wanted.channel)
+        if self.spans is not None:
+            self.spans.resumes += any(each.resumed for each in subscriptions)
+        self.flush()
+
+    async def _replay(self, wanted: _Wanted) -> _Replay:
+        """Look at what subscriptions will be sent of the past."""
+        channel, last = wanted.channel, wanted.position.last_seq
         found, trial = _Replay(), Feed(channel.thread, many=False)
-        trial.add(subscription, last)
-        while True:
+        for each in wanted.subscriptions:
+            trial.add(replace(each), last)
+        while wanted.subscriptions:
             batch = await channel.read(trial.after, _PAGE)
             past = [event for event in batch.events if event.seq <= last]
             found.gap |= trial.clip(batch.gap) is not None
@@ -163,7 +216,8 @@ class Delivery:
                 trial.pass_by(batch.gap[1])
             elif len(past) < _PAGE:
                 found.count += sum(1 for _ in trial.release())
-                return found
+                break
+        return found
 
     async def _state(self, thread: str) -> JsonObject | None:
         try:
@@ -175,7 +229,7 @@ class Delivery:
 
     def _watch(self, feed: Feed, channel: Channel) -> None:
         watched = self._watched.get(feed.thread)
-        if watched is None or watched.channel is not channel:
+        if watched is None or watched.channel is not channel or watched.feed is not feed:
             if watched is not None:
                 watched.end()
             watched = self._watched[feed.thread] = _Watched(feed, channel)
@@ -200,13 +254,10 @@ class Delivery:
         """Take note that a thread has more to show.  Called for every token, so it does next to nothing."""
         feed = watched.feed
         if feed.durable_only and watched.channel.position <= watched.position:
-            if not feed.subscriptions:
-                watched.end()
-                self._watched.pop(feed.thread, None)
             return
         self._grown.add(feed.thread)
         if self._task is None or self._rest is not None:
-            self.flush()
+            self._go()
 
     # ----------------------------------------------------------------- the task
 
@@ -217,6 +268,7 @@ class Delivery:
                 await self._fill()
                 wait = self.session.release(time.time() * 1000)
                 if frames := self.session.frames():
+                    self._taken.set()
                     await self._write(frames)
                 elif self._grown:
                     await asyncio.sleep(0)  # reading may not suspend, and others want their turn
@@ -291,6 +343,10 @@ class Delivery:
         finally:
             timer.cancel()
             self._rest = None
+
+
+def _position(channel: Channel) -> Position:
+    return Position(channel.epoch, channel.last_seq, channel.newest_run_start)
 
 
 def _end(rest: asyncio.Future[None]) -> None:

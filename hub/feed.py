@@ -156,7 +156,7 @@ class Feed:
 
     def pass_by(self, seq: int) -> None:
         """Take note that there is nothing more to send up to `seq`."""
-        if seq > self._cursor:
+        if seq >= self._cursor:
             self._cursor, self._fresh = seq, False
 
     def _wanted(self, event: Event) -> Iterator[Event]:

@@ -26,22 +26,23 @@ CHANNELS: Final = frozenset(
 DURABLE: Final = frozenset({"updates", "lifecycle", "input", "checkpoints", "custom"})
 """Channels all of whose events are in the log."""
 
-COMMANDS: Final = frozenset(
+ANYWHERE: Final = frozenset(
     {
-        *("run.start", "run.cancel", "state.get", "auth", "ping"),
-        *("subscription.subscribe", "subscription.unsubscribe"),
+        *("run.start", "run.cancel", "input.respond", "input.inject", "agent.getTree", "ping"),
+        *("state.get", "state.listCheckpoints", "state.fork"),
     }
 )
-LATER: Final = frozenset(
-    {
-        *("subscription.reconnect", "input.respond", "input.inject", "auth.refresh"),
-        *("state.listCheckpoints", "state.fork", "agent.getTree"),
-    }
-)
-"""Commands of the protocol that this version refuses."""
+"""Commands that need no connection that stays."""
+
+COMMANDS: Final = ANYWHERE | {
+    *("auth", "auth.refresh"),
+    *("subscription.subscribe", "subscription.unsubscribe", "subscription.reconnect"),
+}
 
 _BIGGEST = (1 << 53) - 1
 _SHOWN = 60
+_FEW = msgspec.Meta(max_length=64)
+_Word = Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class Close(enum.IntEnum):
@@ -53,6 +54,7 @@ class Close(enum.IntEnum):
     NO_PONG = 3012
     BAD_TOKEN = 3500
     NOT_IN_TIME = 3502
+    LIMIT = 3504
     UNKNOWN_THREAD = 4404  # official clients read 4000 + the status that HTTP would have had
 
 
@@ -89,8 +91,8 @@ class Since(msgspec.Struct, forbid_unknown_fields=True):
 class Subscribe(msgspec.Struct, forbid_unknown_fields=True):
     """The parameters of `subscription.subscribe`, and the body of an event stream."""
 
-    channels: Annotated[list[str], msgspec.Meta(min_length=1, max_length=64)]
-    namespaces: Annotated[list[list[str]], msgspec.Meta(max_length=64)] | None = None
+    channels: Annotated[list[_Word], msgspec.Meta(min_length=1, max_length=64)]
+    namespaces: Annotated[list[Annotated[list[_Word], _FEW]], _FEW] | None = None
     depth: Annotated[int, msgspec.Meta(ge=0)] | None = None
     since: Annotated[int, msgspec.Meta(ge=0)] | Since | None = None
     coalesce: bool = False
@@ -100,6 +102,14 @@ class Unsubscribe(msgspec.Struct, forbid_unknown_fields=True):
     """The parameters of `subscription.unsubscribe`."""
 
     subscription_id: str
+
+
+class Reconnect(msgspec.Struct, forbid_unknown_fields=True):
+    """The parameters of `subscription.reconnect`."""
+
+    run_id: str
+    last_event_id: str | None = None
+    subscriptions: Annotated[list[str], _FEW] = []
 
 
 class Refused(HubbubError):
@@ -145,9 +155,7 @@ def _object(raw: bytes) -> JsonObject:
 
 
 def check_method(method: str) -> None:
-    """Refuse what is no command, or not one of this version."""
-    if method in LATER:
-        raise Refused("not_supported", f"The command {method} comes with a later version; do without it now.")
+    """Refuse what is no command."""
     if method not in COMMANDS:
         raise Refused(
             "unknown_command",
@@ -157,12 +165,16 @@ def check_method(method: str) -> None:
 
 def known_method(method: str) -> str:
     """Return the name of a command for metrics and traces: clients do not get to choose it."""
-    return method if method in COMMANDS or method in LATER else "unknown"
+    return method if method in COMMANDS else "unknown"
 
 
 def read_subscribe(params: JsonObject) -> Subscribe:
     """Return checked parameters; InvalidInput names what is wrong."""
-    given = params_as(params, Subscribe)
+    return checked_channels(params_as(params, Subscribe))
+
+
+def checked_channels(given: Subscribe) -> Subscribe:
+    """Return a subscription whose channels there are; InvalidInput."""
     for channel in given.channels:
         if channel not in CHANNELS and not (channel.startswith("custom:") and len(channel) > len("custom:")):
             known = ", ".join(sorted(CHANNELS))
@@ -173,6 +185,16 @@ def read_subscribe(params: JsonObject) -> Subscribe:
 def params_as(params: JsonObject, shape: type[Given]) -> Given:
     """Return the parameters of a command as `shape`; InvalidInput names what is wrong."""
     return checked(params, shape)
+
+
+def seq_of(event_id: str, thread: str) -> int:
+    """Return the seq in an event's id; InvalidInput when it is none of this thread."""
+    of, _, seq = event_id.rpartition(":")
+    if of != thread or not (seq.isascii() and seq.isdigit()) or int(seq) > _BIGGEST:
+        raise InvalidInput(
+            f"There is no event {_short(event_id)} of the thread {thread}; send the event_id of one you saw."
+        )
+    return int(seq)
 
 
 def _id(value: object) -> int | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from hub.bucket import Bucket
 from hub.feed import Feed, Gap
+from hub.frames import Frame
 from hub.merging import WINDOW
 from hub.protocol import (
     MAX_FRAME,
     Command,
+    Reconnect,
     Refused,
-    Since,
     Subscribe,
     Unreadable,
     Unsubscribe,
@@ -28,12 +28,15 @@ from hub.protocol import (
     success,
     too_large,
 )
-from hub.subscriptions import Subscription
-from runtime.errors import HubbubError, InvalidInput, Overloaded, TooLarge, Unauthenticated
+from hub.subscriptions import Position, Subscription, Subscriptions
+from runtime.errors import HubbubError, InvalidInput, TooLarge, Unauthenticated
 from runtime.types import Event, JsonObject
 
 _FULL = 256 * 1024
-"""Bytes of frames that wait to be written, above which no more events are taken."""
+"""Bytes of frames that wait to be written, above which nothing more is taken."""
+
+_ANY_THREAD = frozenset({"run.cancel", "subscription.unsubscribe", "auth", "auth.refresh", "ping"})
+"""Commands that need not say which thread they are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +55,25 @@ class Bounds:
     gather: float = 0.010
 
 
-class Position(NamedTuple):
-    """Where a thread stands when somebody subscribes."""
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How subscriptions begin: what is replayed, and the state if that comes first.
 
-    epoch: str
-    last_seq: int
-    newest_run_start: int
+    `recovered` says that nothing is missing between what the client saw and what it gets.  `fresh` says
+    that what is replayed has only just happened, so somebody may wait for what follows.
+    """
 
-
-class Frame(NamedTuple):
-    """One message to write; `event` is the one that it carries, if it does."""
-
-    data: bytes
-    event: Event | None = None
+    replayed: int = 0
+    recovered: bool = True
+    fresh: bool = False
+    state: JsonObject | None = None
 
 
 class Session:
     """The state of one connection: `thread` is its only one, "" when it carries many.
 
     The shell gives it what arrives (`read` and `admit`, `events`), carries out the commands it hands
-    back, says how that went (`succeed`, `fail`, `subscribed`), and writes what `frames` returns.
+    back, says how that went (`succeed`, `fail`, `begin`), and writes what `frames` returns.
     """
 
     def __init__(
@@ -88,8 +90,7 @@ class Session:
         self.coalesce = False
         self._bounds = bounds
         self._bucket = Bucket(bounds.commands_per_second, now)
-        self._subscriptions: dict[str, Subscription] = {}
-        self._numbers = 0
+        self._subscriptions = Subscriptions(bounds.subscriptions)
         self._out: list[Frame] = []
         self._waiting = 0
 
@@ -100,32 +101,46 @@ class Session:
 
     @property
     def full(self) -> bool:
-        """Whether frames must be written before more events are taken."""
+        """Whether frames must be written before more is taken."""
         return self._waiting > _FULL
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes of frames wait to be written."""
+        return self._waiting
+
+    @property
+    def flooded(self) -> bool:
+        """Whether the client goes on sending, however often it is refused."""
+        return self._bucket.flooded
 
     # ----------------------------------------------------------------- commands
 
-    def read(self, raw: bytes) -> Command | None:
-        """Take a message; returns its command, None when it is none and has been answered."""
+    def read(self, raw: bytes, now: float) -> Command | None:
+        """Take a message; returns its command, None when it is none or one too many, and answered."""
         try:
-            return read_command(raw)
+            command = read_command(raw)
         except Unreadable as error:
-            self._refuse(error.id, error.error)
+            self._refuse(error.id, self._bucket.take(now) or error.error)
             return None
+        if refusal := self._bucket.take(now):
+            self.fail(command, refusal)
+            return None
+        return command
 
-    def admit(self, command: Command, now: float) -> Command | None:
+    def read_binary(self, now: float) -> None:
+        """Take a message that is no text."""
+        error = InvalidInput("This socket takes text frames only; send JSON as text.")
+        self._refuse(None, self._bucket.take(now) or error)
+
+    def admit(self, command: Command) -> Command | None:
         """Check a command; returns what the shell has to carry out, None when it has been answered."""
         try:
-            self._bucket.take(now)
             check_method(command.method)
             return self._answer(self._on_thread(command))
         except HubbubError as error:
             self.fail(command, error)
             return None
-
-    def receive_binary(self) -> None:
-        """Take a message that is no text."""
-        self._refuse(None, InvalidInput("This socket takes text frames only; send JSON as text."))
 
     def succeed(self, command: Command, result: JsonObject) -> None:
         """Reply that a command was carried out; one without an id is our own, nobody waits for it."""
@@ -170,7 +185,7 @@ class Session:
             if command.thread not in ("", self.thread):
                 raise InvalidInput(f"This socket is for the thread {self.thread} only; use /ws for many.")
             return Command(command.id, command.method, command.params, self.thread, command.traceparent)
-        if not command.thread and command.method in ("run.start", "state.get", "subscription.subscribe"):
+        if not command.thread and command.method not in _ANY_THREAD:
             raise InvalidInput(f"The field thread is missing; {command.method} needs it on this socket.")
         return command
 
@@ -187,54 +202,52 @@ class Session:
     def subscribe(self, command: Command, given: Subscribe, position: Position) -> tuple[Subscription, bool]:
         """Return the subscription a command asks for, and whether it begins where the client wants.
 
-        It counts from now on; `subscribed` begins it.
+        It counts from now on; `begin` begins it.
         """
-        if len(self._subscriptions) >= self._bounds.subscriptions:
-            raise Overloaded(
-                f"A socket has at most {self._bounds.subscriptions} subscriptions ([hub.limits] "
-                "subscriptions); end one first.",
-                retry_after=1.0,
-            )
-        start, found = _start(given.since, position)
-        self._numbers += 1
-        subscription = Subscription.of(f"s{self._numbers}", command.thread, given, start)
-        self._subscriptions[subscription.id] = subscription
+        start, found = position.start(given.since)
         self.coalesce = self.coalesce or given.coalesce
-        return subscription, found
+        return self._subscriptions.open(command.thread, given, start), found
 
-    def forget(self, subscription: Subscription) -> None:
-        """Take back a subscription that could not begin."""
-        self._subscriptions.pop(subscription.id, None)
+    def reconnect(self, command: Command, given: Reconnect, start: int) -> list[Subscription]:
+        """Return the subscriptions of an earlier connection, as they go on after `start`; all or none."""
+        restored = self._subscriptions.restore(command.thread, given.subscriptions, start)
+        self.coalesce = self.coalesce or any(each.coalesce for each in restored)
+        return restored
 
-    def subscribed(
+    def forget(self, subscriptions: Iterable[Subscription]) -> None:
+        """Take back subscriptions that could not begin."""
+        for each in subscriptions:
+            if each.id in self._subscriptions:
+                self._subscriptions.end(each.id)
+
+    def begin(
         self,
         command: Command,
-        subscription: Subscription,
+        subscriptions: Sequence[Subscription],
+        result: JsonObject,
         position: Position,
+        how: Beginning,
         now: float,
-        *,
-        replayed: int = 0,
-        recovered: bool = True,
-        fresh: bool = False,
-        state: JsonObject | None = None,
     ) -> Feed | None:
-        """Begin a subscription: reply, then the state, then what is replayed.  None when it has ended.
-
-        `fresh` says that what is replayed has only just happened, so somebody may wait for what follows.
-        """
-        if subscription.id not in self._subscriptions:
+        """Begin subscriptions: reply, then the state, then what is replayed.  None when all have ended."""
+        left = [each for each in subscriptions if each.id in self._subscriptions]
+        if subscriptions and not left:
+            self.fail(
+                command, Refused("no_such_subscription", "It was ended before it began; subscribe again.")
+            )
             return None
-        result: JsonObject = {"subscription_id": subscription.id, "replayed_events": replayed}
-        if self.many:
-            result |= {"epoch": position.epoch, "recovered": recovered}
-        feed = self.feeds.get(subscription.thread)
+        told: JsonObject = {"epoch": position.epoch, "recovered": how.recovered} if self.many else {}
+        self.succeed(command, {**result, **told})
+        if not left:
+            return None
+        feed = self.feeds.get(command.thread)
         if feed is None:
-            feed = self.feeds[subscription.thread] = Feed(subscription.thread, many=self.many)
-        self.succeed(command, result)
-        feed.add(subscription, position.last_seq)
-        self._gather(feed, replayed, now, fresh=fresh)
-        if state is not None:
-            self.state(feed, state, subscription.start)
+            feed = self.feeds[command.thread] = Feed(command.thread, many=self.many)
+        for each in left:
+            feed.add(each, position.last_seq)
+        self._gather(feed, how, now)
+        if how.state is not None:
+            self.state(feed, how.state, left[0].start)
         return feed
 
     def state(self, feed: Feed, values: JsonObject, seq: int) -> None:
@@ -245,23 +258,23 @@ class Session:
             frame = notice("too_large", too_large("values", len(frame)), thread, seq)
         self._place(Frame(frame))
 
-    def _gather(self, feed: Feed, replayed: int, now: float, *, fresh: bool) -> None:
+    def _gather(self, feed: Feed, how: Beginning, now: float) -> None:
         """Wait for further subscriptions before a replay, so that all of them get one ordered stream."""
         first = feed.ready_at is None
-        if first and not replayed:
+        if first and not how.replayed:
             return
-        wait = self._bounds.idle if fresh else self._bounds.gather
+        wait = self._bounds.idle if how.fresh else self._bounds.gather
         if first:
             feed.gathered_since = now
         feed.ready_at = min(now + wait, feed.gathered_since + self._bounds.gather)
 
     def _unsubscribe(self, id: str) -> None:
-        subscription = self._subscriptions.pop(id, None)
-        if subscription is None:
-            raise Refused("no_such_subscription", f"There is no subscription {id[:60]}; it may have ended.")
+        subscription = self._subscriptions.end(id)
         feed = self.feeds.get(subscription.thread)
         if feed and subscription in feed.subscriptions:
             feed.remove(subscription)
+            if not feed.subscriptions:
+                del self.feeds[subscription.thread]
 
     # ----------------------------------------------------------------- events
 
@@ -324,40 +337,3 @@ class Session:
         """Return what is to be written now, in this order, and forget it."""
         out, self._out, self._waiting = self._out, [], 0
         return out
-
-
-def messages(frames: Sequence[Frame], *, coalesce: bool) -> list[bytes]:
-    """Return frames as messages; with `coalesce` events that follow each other are one JSON array."""
-    if not coalesce:
-        return [frame.data for frame in frames]
-    found: list[bytes] = []
-    together: list[bytes] = []
-    size = 0
-    for frame in frames:
-        if together and (frame.event is None or size + len(frame.data) + 1 > MAX_FRAME - 1):
-            found.append(_array(together))
-            together, size = [], 0
-        if frame.event is None:
-            found.append(frame.data)
-        else:
-            together.append(frame.data)
-            size += len(frame.data) + 1
-    return [*found, _array(together)] if together else found
-
-
-def _array(events: Sequence[bytes]) -> bytes:
-    return b"[%b]" % b",".join(events) if len(events) > 1 else events[0]
-
-
-def _start(since: int | Since | None, position: Position) -> tuple[int, bool]:
-    """Return the seq after which to begin, and whether that is where the client wants to go on."""
-    if since is None:
-        return position.newest_run_start, True
-    seq, epoch = (since.seq, since.epoch) if isinstance(since, Since) else (since, "")
-    if seq <= position.last_seq:
-        return seq, True
-    if epoch and epoch != position.epoch:
-        return position.newest_run_start, False
-    raise InvalidInput(
-        f"The thread has no event {seq} yet (its newest is {position.last_seq}); send the seq of one you saw."
-    )

@@ -12,32 +12,39 @@ from aiohttp import WSMsgType, web
 
 from hub.auth import Principal, authenticate
 from hub.commands import carry_out, unforeseen
-from hub.connections import CONNECTIONS
+from hub.connections import CONNECTIONS, SEND_BUFFER
 from hub.delivery import Delivery
 from hub.delivery_spans import DeliverySpans
 from hub.endpoint import Call, Nothing
+from hub.frames import Frame, messages
 from hub.handshake import BadToken, check_socket, subprotocol, who
 from hub.parts import ATTEMPTS, ENGINE
-from hub.protocol import Close, Command, Refused, known_method, params_as
-from hub.session import Frame, Session, messages
-from runtime.errors import HubbubError, NotFound, Unauthenticated
+from hub.protocol import ANYWHERE, Close, Command, Refused, known_method, params_as
+from hub.session import Session
+from hub.stall import Stall, held_for
+from runtime.errors import HubbubError, NotFound, Overloaded, Unauthenticated
 from runtime.runs.threads import new_thread
 from runtime.telemetry import Span, bind, get_logger
 
 _log = get_logger(__name__)
 
-_SEND_BUFFER = 256 * 1024
-"""Bytes that the kernel holds for a client: what is in there can no longer be skipped."""
-
 _AT_ONCE = 64
 """Commands of one socket that are carried out at the same time."""
 
-_WORK = frozenset({"run.start", "run.cancel", "state.get", "subscription.subscribe"})
+_AT_ONCE_BYTES = 1024 * 1024
+"""Bytes of commands that are carried out, above which no further ones are read."""
+
+_SUBSCRIBING = frozenset({"subscription.subscribe", "subscription.reconnect"})
+
+_WORK = (ANYWHERE - {"ping"}) | _SUBSCRIBING
 """Commands that take time."""
+
+_READS = frozenset({"state.get", "state.listCheckpoints", "agent.getTree"})
+"""Commands with large replies: one at a time, and none before the last ones are on their way."""
 
 
 class Auth(msgspec.Struct, forbid_unknown_fields=True):
-    """The parameters of `auth`."""
+    """The parameters of `auth` and `auth.refresh`."""
 
     token: str
 
@@ -92,9 +99,9 @@ class Socket:
     """One open socket: a reader, and a writer while there is something to write."""
 
     __slots__ = (
-        *("_beat_timer", "_by_thread", "_closing", "_delivery", "_engine", "_heard", "_link", "_loop"),
-        *("_patience", "_pinged", "_principal", "_request", "_response", "_session", "_tasks", "_timer"),
-        "__weakref__",
+        *("_beat_timer", "_bytes", "_by_thread", "_closing", "_delivery", "_engine", "_heard", "_link"),
+        *("_loop", "_patience", "_pinged", "_principal", "_reading", "_request", "_response", "_session"),
+        *("_stall", "_tasks", "_timer", "__weakref__"),
     )
 
     def __init__(
@@ -123,7 +130,12 @@ class Socket:
             spans=DeliverySpans(self._engine, self._link) if telemetry.tracing else None,
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bytes = 0
         self._by_thread: dict[str, asyncio.Task[None]] = {}
+        self._reading = asyncio.Lock()
+        self._stall = Stall(
+            *(self._patience.stuck, lambda: held_for(request.transport), self._stuck, self._loop)
+        )
         self._closing: asyncio.Task[None] | None = None
         self._heard, self._pinged = True, False
         self._beat_timer = self._loop.call_later(self._patience.heartbeat, self._beat)
@@ -137,23 +149,32 @@ class Socket:
         """Read until the socket is closed, by whoever."""
         everyone, metrics = self._request.app[CONNECTIONS], self._engine.telemetry.metrics
         metrics.socket_opened()
-        everyone.add(self)
         if transport := self._request.transport:
             raw = transport.get_extra_info("socket")
-            raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, _SEND_BUFFER)
+            raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
         try:
+            everyone.add(self, self._delivery.tenant)
             await self._listen()
+        except Overloaded as error:
+            self._session.break_off(error)
+            self._delivery.flush()
+            self._shut(Close.LIMIT, "too many connections")
         finally:
-            everyone.discard(self)
-            metrics.socket_closed()
-            self._beat_timer.cancel()
-            if self._timer:
-                self._timer.cancel()
-            self._delivery.close()
-            for task in self._tasks:
-                task.cancel()
-            if self._closing:
-                await asyncio.wait([self._closing])
+            try:
+                if self._closing:  # which still has something to say
+                    await asyncio.wait([self._closing])
+            finally:
+                everyone.discard(self)
+                metrics.socket_closed()
+                self._end_all()
+
+    def _end_all(self) -> None:
+        self._beat_timer.cancel()
+        if self._timer:
+            self._timer.cancel()
+        self._delivery.close()
+        for task in self._tasks:
+            task.cancel()
 
     # ----------------------------------------------------------------- in
 
@@ -165,37 +186,42 @@ class Socket:
                 case WSMsgType.TEXT:
                     self._read(message.data)
                 case WSMsgType.BINARY:
-                    self._session.receive_binary()
+                    self._session.read_binary(self._loop.time())
                 case WSMsgType.PING:
                     await self._response.pong(message.data)
                 case WSMsgType.PONG:
                     pass
                 case _:
                     return
+            if self._session.flooded:
+                self._shut(Close.LIMIT, "too many commands")
+                return
             self._delivery.flush()
-            if self._session.full:
-                await self._delivery.written()
-            if len(self._tasks) >= _AT_ONCE:
+            # Receiving may not suspend, and a client that never reads its replies gets to send no more.
+            await asyncio.sleep(0)
+            await self._delivery.room()
+            while len(self._tasks) >= _AT_ONCE or self._bytes > _AT_ONCE_BYTES:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
 
     def _read(self, raw: bytes) -> None:
-        command = self._session.read(raw)
+        command = self._session.read(raw, self._loop.time())
         if command is None:
             return
         if command.method in _WORK:
             # Commands for one thread are carried out in their order; to stop a run is never put off.
             thread = command.thread or self._session.thread
             ordered = command.method != "run.cancel"
-            if command.method == "subscription.subscribe":
+            if command.method in _SUBSCRIBING:
                 self._delivery.expect(thread)
-            task = self._start(self._work(command, self._by_thread.get(thread) if ordered else None))
+            before = self._by_thread.get(thread) if ordered else None
+            task = self._start(self._work(command, before), len(raw))
             if ordered:
                 self._by_thread[thread] = task
                 task.add_done_callback(lambda done: self._settle(thread, done))
             return
         with self._span(command) as span:
             with self._engine.telemetry.admit_span():
-                admitted = self._session.admit(command, self._loop.time())
+                admitted = self._session.admit(command)
             if admitted is not None:
                 try:
                     self._auth(admitted)
@@ -209,14 +235,14 @@ class Socket:
                 await asyncio.wait([before])
             await self._admit_and_carry_out(command)
         finally:
-            if command.method == "subscription.subscribe":
+            if command.method in _SUBSCRIBING:
                 self._delivery.arrived(command.thread or self._session.thread)
         self._delivery.flush()
 
     async def _admit_and_carry_out(self, command: Command) -> None:
         with self._span(command) as span:
             with self._engine.telemetry.admit_span():
-                admitted = self._session.admit(command, self._loop.time())
+                admitted = self._session.admit(command)
             if admitted is not None:
                 try:
                     await self._carry_out(admitted, span)
@@ -231,6 +257,14 @@ class Socket:
         assert self._principal
         call: Call[Any] = Call(self._request, self._engine, self._principal, Nothing(), span)
         with bind(tenant=self._principal.tenant):
+            if command.method in _READS:
+                async with self._reading:
+                    await self._delivery.room()
+                    self._session.succeed(command, await carry_out(call, command))
+                return
+            if command.method == "subscription.reconnect":
+                await self._delivery.reconnect(command)
+                return
             if command.method != "subscription.subscribe":
                 self._session.succeed(command, await carry_out(call, command))
                 return
@@ -253,11 +287,18 @@ class Socket:
             )
         if self._principal and self._principal.tenant != found.tenant:
             raise Refused("permission_denied", "This socket belongs to another tenant; open a new one.")
+        if self._principal is None:
+            try:
+                self._request.app[CONNECTIONS].add(self, found.tenant)
+            except Overloaded:
+                self._shut(Close.LIMIT, "too many connections")
+                raise
         self._principal, self._delivery.tenant, self._session.known = found, found.tenant, True
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        self._session.succeed(command, {"tenant": found.tenant})
+        # Keys end only by being revoked, so there is no time at which this has to be said again.
+        self._session.succeed(command, {"tenant": found.tenant, "expires_at": None})
 
     def _span(self, command: Command) -> Span:
         return self._engine.telemetry.request_span(
@@ -268,11 +309,16 @@ class Socket:
             link=self._link,
         )
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None], size: int = 0) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name="command")
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._bytes += size
+        task.add_done_callback(lambda done: self._end(done, size))
         return task
+
+    def _end(self, done: asyncio.Task[None], size: int) -> None:
+        self._tasks.discard(done)
+        self._bytes -= size
 
     def _settle(self, thread: str, done: asyncio.Task[None]) -> None:
         if self._by_thread.get(thread) is done:
@@ -282,15 +328,16 @@ class Socket:
 
     async def _write(self, frames: Sequence[Frame]) -> None:
         """Write frames; ends the connection when the client takes nothing for too long."""
-        stuck = self._loop.call_later(self._patience.stuck, self._shut, Close.SLOW, "too slow")
-        try:
+        with self._stall as stall:
             for message in messages(frames, coalesce=self._session.coalesce):
                 transport = self._request.transport
                 if transport is None or transport.is_closing():
                     raise ConnectionResetError
                 await self._response.send_frame(message, WSMsgType.TEXT)
-        finally:
-            stuck.cancel()
+                stall.moved()
+
+    def _stuck(self) -> None:
+        self._shut(Close.SLOW, "too slow")
 
     def _broken(self, failure: HubbubError | None) -> None:
         if failure:

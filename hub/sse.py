@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import socket as sockets
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from aiohttp import web
 
 from hub.auth import Principal, principal_of
 from hub.body import decode_object
-from hub.connections import CONNECTIONS
+from hub.connections import CONNECTIONS, SEND_BUFFER
 from hub.delivery import Delivery
 from hub.delivery_spans import DeliverySpans
 from hub.endpoint import read_body
+from hub.frames import Frame
 from hub.parts import ENGINE, SPAN
-from hub.protocol import Command
+from hub.protocol import Command, seq_of
 from hub.routes.run_stream import HEADERS
 from hub.routes.run_view import HEARTBEAT
-from hub.session import Frame, Session
+from hub.session import Session
+from hub.stall import Stall, held_for
 from runtime.errors import HubbubError, Overloaded
 from runtime.telemetry import bind
 from runtime.types import JsonObject
+
+_TOGETHER = 64 * 1024
+"""Bytes that are written at once."""
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
@@ -38,9 +44,16 @@ async def stream(request: web.Request) -> web.StreamResponse:
             raise Overloaded("The hub is stopping; connect again in a moment.", retry_after=2.0)
         span.set(tenant=principal.tenant)
         params = decode_object(await read_body(request))
+        if "since" not in params and (last := request.headers.get("Last-Event-ID")):
+            params["since"] = seq_of(last, thread)
         events = EventStream(request, principal, span.traceparent)
-        with bind(tenant=principal.tenant):
-            await events.subscribe(params)
+        request.app[CONNECTIONS].add(events, principal.tenant)
+        try:
+            with bind(tenant=principal.tenant):
+                await events.subscribe(params)
+        except BaseException:
+            request.app[CONNECTIONS].discard(events)
+            raise
     return await events.serve()
 
 
@@ -57,6 +70,7 @@ class EventStream:
         loop = asyncio.get_running_loop()
         self._prepared: asyncio.Future[None] = loop.create_future()
         self._ended: asyncio.Future[None] = loop.create_future()
+        self._stall = Stall(everyone.patience.stuck, lambda: held_for(request.transport), self._cut, loop)
         self._delivery = Delivery(
             *(engine, self._session, self._write, self._broken),
             tenant=principal.tenant,
@@ -72,21 +86,21 @@ class EventStream:
         """Write until the client leaves or the hub stops."""
         metrics = self._engine.telemetry.metrics
         metrics.socket_opened()
-        self._everyone.add(self)
+        if transport := self._request.transport:
+            raw = transport.get_extra_info("socket")
+            raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, SEND_BUFFER)
         try:
             await self._response.prepare(self._request)
             self._prepared.set_result(None)
             while not (await asyncio.wait([self._ended], timeout=HEARTBEAT))[0]:
-                await self._send(b": heartbeat\n\n")
+                await self._response.write(b": heartbeat\n\n")
         except (ConnectionError, TimeoutError):
             pass
         finally:
             self._everyone.discard(self)
             metrics.socket_closed()
             self._delivery.close()
-        # Without a proper end the client knows that there is more, and comes back.
-        if self._request.transport:
-            self._request.transport.abort()
+        self._cut()
         return self._response
 
     def drain(self, reconnect_after_ms: int) -> None:
@@ -105,11 +119,10 @@ class EventStream:
 
     async def _write(self, frames: Sequence[Frame]) -> None:
         await self._prepared
-        await self._send(b"".join(map(_part, frames)))
-
-    async def _send(self, data: bytes) -> None:
-        async with asyncio.timeout(self._everyone.patience.stuck):
-            await self._response.write(data)
+        with self._stall as stall:
+            for data in _pieces(frames):
+                await self._response.write(data)
+                stall.moved()
 
     def _broken(self, failure: HubbubError | None) -> None:
         if failure:
@@ -117,9 +130,29 @@ class EventStream:
             self._delivery.flush()
         asyncio.get_running_loop().call_soon(self._end)
 
+    def _cut(self) -> None:
+        """End the stream without a proper end: so the client knows that there is more, and comes back."""
+        self._end()
+        if self._request.transport:
+            self._request.transport.abort()
+
     def _end(self) -> None:
         if not self._ended.done():
             self._ended.set_result(None)
+
+
+def _pieces(frames: Sequence[Frame]) -> Iterator[bytes]:
+    """Yield frames as server-sent events, small ones together."""
+    together: list[bytes] = []
+    size = 0
+    for part in map(_part, frames):
+        if together and size + len(part) > _TOGETHER:
+            yield b"".join(together)
+            together, size = [], 0
+        together.append(part)
+        size += len(part)
+    if together:
+        yield b"".join(together)
 
 
 def _part(frame: Frame) -> bytes:

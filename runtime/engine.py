@@ -35,6 +35,9 @@ VERSION = "0.1.0"
 
 _log = get_logger(__name__)
 
+_FLUSH = 1.0, 5.0
+"""Seconds that the last spans get to leave, at least and at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Services:
@@ -82,12 +85,23 @@ class Engine:
             "graphs": Health(not problems, f"with mistakes: {', '.join(problems)}" if problems else ""),
         }
 
-    async def aclose(self, drain: float = 0.0) -> None:
-        """Give active runs `drain` seconds, then close every part in the reverse order of opening."""
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more; give active runs `seconds` to reach a step boundary, and leave them there."""
         self.draining = True
         await self.crons.aclose()
-        await self.runs.stop(drain)
+        await self.runs.stop(seconds)
+
+    async def aclose(self, drain: float = 0.0) -> None:
+        """Give active runs `drain` seconds, then close every part in the reverse order of opening.
+
+        The last spans get what is left of these seconds, but not long, whatever the collector does.
+        """
+        clock = asyncio.get_running_loop().time
+        until = clock() + drain
+        await self.drain(drain)
         await self._opened.aclose()
+        least, most = _FLUSH
+        await self.telemetry.aclose(min(most, max(least, until - clock())))
 
 
 async def open_engine(settings: Settings) -> Engine:
@@ -95,9 +109,9 @@ async def open_engine(settings: Settings) -> Engine:
 
     Runs that the last process left unfinished go on at once.
     """
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as last, AsyncExitStack() as stack:
         telemetry = Telemetry(settings.telemetry, service_version=VERSION)
-        stack.push_async_callback(telemetry.aclose)
+        last.push_async_callback(telemetry.aclose)
         stalls = asyncio.create_task(telemetry.metrics.watch_loop(), name="loop watch")
         stack.callback(stalls.cancel)
         journal = SqliteJournal(
@@ -143,6 +157,7 @@ async def open_engine(settings: Settings) -> Engine:
         sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads)
         sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
         stack.push_async_callback(_end, sweeping)
+        last.pop_all()
         return Engine(
             *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs, crons),
             _opened=stack.pop_all(),

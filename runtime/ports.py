@@ -341,7 +341,16 @@ class Journal(Protocol):
         """
 
     async def events(self, thread: str, *, after: int, limit: int) -> Sequence[Event]:
-        """Return durable events with a seq above `after`, in order."""
+        """Return durable events with a seq above `after`, in order.
+
+        At most `limit`, and fewer when they are large; none only when there are none.
+        """
+
+    async def run_events(self, run: str, method: str) -> Sequence[Event]:
+        """Return the durable events of a run and a method, in order."""
+
+    async def last_seq(self, thread: str) -> int:
+        """Return the seq of a thread's newest durable event; 0 when it has none."""
 
     async def first_seq(self, thread: str, run: str) -> int:
         """Return the seq of a run's first event; 0 when it has none."""

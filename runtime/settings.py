@@ -217,6 +217,18 @@ class SecretsSettings(_Section):
     folder: OptionalPath = None
 
 
+class TenantLimits(_Section):
+    """Bounds of one tenant: open sockets and event streams."""
+
+    connections: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+
+
+class TenantSettings(_Section):
+    """What one tenant may use."""
+
+    limits: TenantLimits = TenantLimits()
+
+
 class PluginHost(_Section):
     """What the host enforces for one plugin: where it runs, and the deadline of a call, in seconds."""
 
@@ -248,6 +260,7 @@ class Settings(_Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     secrets: SecretsSettings = SecretsSettings()
     egress: EgressSettings = EgressSettings()
+    tenants: dict[str, TenantSettings] = Field(default_factory=dict)
     plugins: PluginsSettings = PluginsSettings()
 
     _document: TomlDocument | None = PrivateAttr(default=None)
@@ -261,6 +274,10 @@ class Settings(_Section):
     def var(self) -> Path:
         """The folder of everything Hubbub stores."""
         return self.storage.path
+
+    def tenant(self, name: str) -> TenantSettings:
+        """Return a tenant's own table, or `[tenants.default]`."""
+        return self.tenants.get(name) or self.tenants.get("default") or TenantSettings()
 
     @property
     def document(self) -> TomlDocument | None:

@@ -59,6 +59,7 @@ async def _serve(settings: Settings) -> None:
         try:
             await told_to_stop.wait()
         finally:
+            _end_in(settings.hub.drain)
             await server.stop()
     finally:
         lock.release()
@@ -67,7 +68,7 @@ async def _serve(settings: Settings) -> None:
 def _signalled() -> asyncio.Event:
     """Return what SIGTERM and SIGINT set; another one after that ends the process at once.
 
-    Ending at once is safe: what clients were told is on disk, and the next start goes on from there.
+    That is safe, too: the next start goes on from what is on disk.
     """
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
 
@@ -79,6 +80,16 @@ def _signalled() -> asyncio.Event:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, ask)
     return asked
+
+
+def _end_in(seconds: float) -> None:
+    """End the process after so many seconds, whatever still holds it: a thread of a plugin, a collector.
+
+    Ending at once is safe: what clients were told is on disk.
+    """
+    timer = threading.Timer(seconds, os._exit, [0])
+    timer.daemon = True
+    timer.start()
 
 
 async def _open(settings: Settings) -> Server:

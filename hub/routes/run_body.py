@@ -89,7 +89,7 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
         input=body.input,
         thread=thread,
         create_thread=body.if_not_exists == "create",
-        config=_config(body.config or {}),
+        config=config_of(body.config or {}),
         metadata=metadata,
         idempotency_key=call.idempotency_key,
         traceparent=call.traceparent,
@@ -160,7 +160,7 @@ def modes_of(asked: str | Sequence[str]) -> list[StreamMode]:
     return cast("list[StreamMode]", modes)
 
 
-def _config(config: JsonObject) -> JsonObject:
+def config_of(config: JsonObject) -> JsonObject:
     """Check what a client may set: its tags and metadata, and the ids that the SDKs repeat."""
     taken = {"tags", "metadata", "configurable"}
     for name in config:

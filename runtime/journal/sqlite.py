@@ -70,6 +70,10 @@ _SELECT_RUNS = (
     " attempt, fence, idempotency_key, traceparent, error, output, options, waiting FROM runs"
 )
 _SELECT_EVENTS = "SELECT thread, position, seq, run, method, namespace, data, timestamp FROM events"
+_DATA = 6
+_PAGE_BYTES = 1 << 20
+"""Bytes of events after which a page ends: a reader is not to hold a long history at once."""
+
 _SELECT_KEYS = "SELECT id, digest, tenant, name, created_at, revoked FROM keys"
 
 
@@ -213,7 +217,8 @@ class SqliteJournal:
     def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> asyncio.Future[str]:
         """Let an interrupted run go on with the answers in its options, in one commit with its events."""
         row = (run.id, fence, run.status, run.fence, run.attempt, _options(run), _waiting(run.waiting))
-        return self.submit([("run.resume", (*row, time.time())), *map(_append, events)])
+        about = (time.time(), _json(run.config), _json(run.metadata))
+        return self.submit([("run.resume", (*row, *about)), *map(_append, events)])
 
     def append(
         self, thread: str, events: Sequence[Event], *, change: RunChange | None = None
@@ -232,9 +237,30 @@ class SqliteJournal:
         return self.submit([*changed, *map(_append, events), *closed])
 
     async def events(self, thread: str, *, after: int, limit: int) -> list[Event]:
-        """Return durable events with a seq above `after`, in order."""
+        """Return durable events with a seq above `after`, in order: at most `limit`, fewer of large ones."""
         sql = _SELECT_EVENTS + " WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?"
-        return [_event(row) for row in await self._rows(sql, (thread, after, limit))]
+
+        def page(database: sqlite3.Connection) -> list[Event]:
+            found, size = list[Event](), 0
+            for row in database.execute(sql, (thread, after, limit)):
+                found.append(_event(row))
+                size += len(row[_DATA])
+                if size > _PAGE_BYTES:
+                    break
+            return found
+
+        return await self.read(page)
+
+    async def run_events(self, run: str, method: str) -> list[Event]:
+        """Return the durable events of a run and a method, in order."""
+        of_thread = " WHERE thread = (SELECT thread FROM runs WHERE id = ?1)"
+        sql = _SELECT_EVENTS + of_thread + " AND run = ?1 AND method = ?2 ORDER BY seq"
+        return [_event(row) for row in await self._rows(sql, (run, method))]
+
+    async def last_seq(self, thread: str) -> int:
+        """Return the seq of a thread's newest durable event; 0 when it has none."""
+        sql = "SELECT coalesce(max(seq), 0) FROM events WHERE thread = ?"
+        return int((await self._rows(sql, (thread,)))[0][0])
 
     async def first_seq(self, thread: str, run: str) -> int:
         """Return the seq of a run's first event; 0 when it has none."""

@@ -131,7 +131,8 @@ STATEMENTS: dict[str, Statement] = {
     ),
     # One answer wins: the next one finds nothing that waits.
     "run.resume": Statement(
-        "UPDATE runs SET status = ?3, fence = ?4, attempt = ?5, options = ?6, waiting = ?7, updated_at = ?8"
+        "UPDATE runs SET status = ?3, fence = ?4, attempt = ?5, options = ?6, waiting = ?7, updated_at = ?8,"
+        " config = ?9, metadata = ?10"
         " WHERE id = ?1 AND fence = ?2 AND status = 'interrupted' AND waiting IS NOT NULL",
         "answered",
     ),

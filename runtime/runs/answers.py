@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.errors import InvalidInput, NoSuchInterrupt
@@ -14,11 +14,16 @@ _SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person answers: `responses` by interrupt id, and LangGraph's `update` and `goto` beside it."""
+    """What a person answers: `responses` by interrupt id, and LangGraph's `update` and `goto` beside it.
+
+    `config` and `metadata` are added to those of the run.
+    """
 
     responses: Mapping[str, Any]
     update: JsonObject | None = None
     goto: Any = None
+    config: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict)
 
     @property
     def command(self) -> JsonObject:
@@ -41,7 +46,14 @@ def answered(run: Run, answer: Answer) -> Run:
     rest = tuple(each for each in run.waiting if each.id not in answer.responses)
     options = replace(run.options, command=answer.command, turn=run.options.turn + 1)
     return replace(
-        run, status=RunStatus.ACCEPTED, attempt=0, fence=run.fence + 1, options=options, waiting=rest
+        run,
+        status=RunStatus.ACCEPTED,
+        attempt=0,
+        fence=run.fence + 1,
+        options=options,
+        waiting=rest,
+        config={**run.config, **answer.config},
+        metadata={**run.metadata, **answer.metadata},
     )
 
 

@@ -43,7 +43,7 @@ class ChannelJournal(Protocol):
         """Return the messages of a run that have begun and not ended."""
 
     async def events(self, thread: str, *, after: int, limit: int) -> Sequence[Event]:
-        """Return durable events in order of their seq."""
+        """Return durable events in order of their seq; none only when there are none."""
 
 
 class Draft(NamedTuple):
@@ -96,12 +96,22 @@ class Channel:
     _promised: asyncio.Future[str] | None = None
 
     @classmethod
-    def of(cls, thread: Thread, epoch: str, journal: ChannelJournal, newest_run_start: int) -> Channel:
-        """Open the channel of a stored thread; its numbers go on above everything ever promised."""
+    def of(
+        cls,
+        thread: Thread,
+        epoch: str,
+        journal: ChannelJournal,
+        newest_run_start: int,
+        whole_from: int | None = None,
+    ) -> Channel:
+        """Open the channel of a stored thread; its numbers go on above everything ever promised.
+
+        Above `whole_from` there were no live events; without it there may have been up to the promise.
+        """
         return cls(
             *(thread.id, epoch, journal, newest_run_start, thread.reserved, thread.position, thread.reserved),
             _next=thread.reserved + 1,
-            _floor=thread.reserved,
+            _floor=thread.reserved if whole_from is None else whole_from,
         )
 
     # ----------------------------------------------------------------- viewers
@@ -127,7 +137,7 @@ class Channel:
             return Batch(self._shown(after, limit))
         floor = self._floor
         stored = list(await self.journal.events(self.thread, after=after, limit=limit))
-        if len(stored) == limit and stored[-1].seq < floor:
+        if stored and stored[-1].seq < floor:  # there may be more of them
             return Batch(with_starts(stored, after), (after + 1, stored[-1].seq))
         older = with_starts((event for event in stored if event.seq <= floor), after)
         # The buffer may have moved on meanwhile; then what follows is the next read's.

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from runtime.ports import Journal
 from runtime.runs.channel import Channel
-from runtime.types import Thread
+from runtime.types import RunStatus, Thread
 
+_ACTIVE = (RunStatus.ACCEPTED, RunStatus.RUNNING)
 _IDLE = 256
 """How many channels stay open that nobody watches and no run uses: their buffers are memory."""
 
@@ -59,7 +60,10 @@ class Channels:
                 return None
             newest = await self._journal.runs(thread=id, limit=1)
             start = await self._journal.first_seq(id, newest[0].id) - 1 if newest else 0
-            opened = thread, Channel.of(thread, self.epoch, self._journal, max(0, start))
+            # The last event of a run is durable, so on a thread at rest nothing live came after the last one.
+            active = await self._journal.runs(thread=id, status=_ACTIVE, limit=1)
+            whole_from = None if active else await self._journal.last_seq(id)
+            opened = thread, Channel.of(thread, self.epoch, self._journal, max(0, start), whole_from)
             self._open[id] = opened
             self._close_idle()
             return opened

@@ -138,11 +138,15 @@ class ScriptedEngine:
         """Return the journal's."""
         return {"journal": await self.journal.check()}
 
-    async def aclose(self, drain: float = 0.0) -> None:
-        """Stop runs and journal."""
+    async def drain(self, seconds: float) -> None:
+        """Stop the runs."""
         self.draining = True
         await self.crons.aclose()
-        await self.runs.stop(drain)
+        await self.runs.stop(seconds)
+
+    async def aclose(self, drain: float = 0.0) -> None:
+        """Stop runs and journal."""
+        await self.drain(drain)
         await self.journal.aclose()
 
 

@@ -54,7 +54,7 @@ async def test_refusals_are_envelopes_with_a_sentence(hub: Any) -> None:
         ("run.start", {"assistant_id": "echo", "input": {}}, "invalid_argument"),
         ("run.start", {"assistant_id": "echo", "webhook": "x"}, "invalid_argument"),
         ("run.start", {"assistant": "echo"}, "invalid_argument"),
-        ("state.fork", {}, "not_supported"),
+        ("state.fork", {}, "invalid_argument"),
         ("subscription.subscribe", {"channels": ["values"]}, "not_supported"),
         ("auth", {"token": "x"}, "not_supported"),
         ("nonsense", {}, "unknown_command"),

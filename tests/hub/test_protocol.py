@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import orjson
 import pytest
@@ -14,7 +14,6 @@ from langchain_protocol import protocol as spec
 from hub.protocol import (
     CHANNELS,
     COMMANDS,
-    LATER,
     MAX_FRAME,
     Command,
     Refused,
@@ -26,6 +25,7 @@ from hub.protocol import (
     notice,
     read_command,
     read_subscribe,
+    seq_of,
     success,
 )
 from hub.subscriptions import Subscription
@@ -120,15 +120,18 @@ def test_replies_have_the_envelope_of_the_specification() -> None:
 
 
 def test_every_command_of_the_specification_is_known() -> None:
-    """Those of this version and those of later ones."""
-    methods = set()
-    for variant in get_args(spec.Command):
-        methods |= set(
-            get_args(spec.get_type_hints(variant)["method"]) if hasattr(spec, "get_type_hints") else ()
-        )
-    assert {"run.start", "subscription.subscribe", "subscription.unsubscribe", "state.get"} <= COMMANDS
-    assert {"input.respond", "state.fork", "agent.getTree", "auth.refresh"} <= LATER
-    assert not COMMANDS & LATER
+    """And beside them only ours."""
+    methods = {get_args(get_type_hints(each)["method"])[0] for each in get_args(spec.CommandData)}
+    assert COMMANDS - methods == {"run.cancel", "auth", "auth.refresh", "ping"}
+    assert methods <= COMMANDS
+
+
+def test_the_seq_of_an_event_is_in_its_id() -> None:
+    """An id of another thread, or none at all, is refused."""
+    assert seq_of("a:b:17", "a:b") == 17
+    for id in ("a:17", "a:b:", "a:b:-1", "a:b:1.5", "17", "", "a:b:9007199254740993", "a:b:²"):
+        with pytest.raises(InvalidInput, match="There is no event"):
+            seq_of(id, "a:b")
 
 
 def test_refusals_use_the_words_of_the_specification() -> None:

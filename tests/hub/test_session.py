@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hub.protocol import LATER, MAX_FRAME, Command, read_subscribe
-from hub.session import Bounds, Frame, Position, Session, messages
-from hub.subscriptions import Subscription
-from runtime.errors import HubbubError
+from hub.frames import Frame, messages
+from hub.protocol import ANYWHERE, MAX_FRAME, Command, Reconnect, Refused, read_subscribe
+from hub.session import Beginning, Bounds, Session
+from hub.subscriptions import Position, Subscription
+from runtime.errors import Conflict, HubbubError, InvalidInput
 from runtime.runs.channel import Batch, Draft
 from runtime.runs.messages import MessageWriter
 from runtime.runs.replay import with_starts
@@ -73,7 +74,8 @@ def subscribe(
     position = Position("e1", log.seq, 0)
     subscription, recovered = to.subscribe(command, read_subscribe(command.params), position)
     count = sum(map(subscription.matches, log.read(subscription.start).events))
-    to.subscribed(command, subscription, position, now, replayed=count, recovered=recovered)
+    result = {"subscription_id": subscription.id, "replayed_events": count}
+    to.begin(command, [subscription], result, position, Beginning(count, recovered), now)
     return subscription
 
 
@@ -289,16 +291,30 @@ def test_a_reply_that_does_not_fit_is_an_error() -> None:
     assert (reply["type"], reply["error"], reply["id"]) == ("error", "too_large", 7)
 
 
+def test_a_viewer_may_stand_where_the_buffer_begins() -> None:
+    """What it has and what the buffer lost end at the same event: nothing is missing."""
+    log, to = Log("t1"), session()
+    log.durable(RUN, [Draft("updates", {"node": "a"}), Draft("updates", {"node": "b"})])
+    log.floor = 1
+    subscribe(to, log, ["updates", "messages"], since=1)
+    pump(to, log)
+    assert [frame.get("seq") for frame in said(to)] == [None, 2]
+
+
 def test_coalesced_events_are_one_array_and_replies_stay_alone() -> None:
     """Events that follow each other travel in one message, in their order, none over the limit."""
-    reply, small = Frame(b'{"id":1}'), Frame(b'{"a":1}', Event("t", 1, "values", {}, RUN, 0))
-    big = Frame(b'"%b"' % (b"x" * (MAX_FRAME - 20)), small.event)
-    assert (
-        messages([reply, small, small, reply, small, big], coalesce=True)
-        == [*(reply.data, b'[{"a":1},{"a":1}]', reply.data, small.data, big.data)]
-        or len(messages([small, big], coalesce=True)) == 1
-    )
-    assert messages([reply, small, small], coalesce=False) == [reply.data, small.data, small.data]
+    event = Event("t", 1, "values", {}, RUN, 0)
+    reply, small = Frame(b'{"id":1}'), Frame(b'{"a":1}', event)
+    big = Frame(b'"%b"' % (b"x" * (MAX_FRAME - 20)), event)
+    apart = [reply, small, small, reply, small, big]
+    assert list(messages(apart, coalesce=True)) == [
+        *(reply.data, b'[{"a":1},{"a":1}]', reply.data),
+        b"[%b,%b]" % (small.data, big.data),
+    ]
+    assert list(messages([small, small, small, big], coalesce=True)) == [
+        *(b'[{"a":1},{"a":1},{"a":1}]', big.data)
+    ]
+    assert list(messages(apart, coalesce=False)) == [frame.data for frame in apart]
 
 
 def test_replays_wait_for_further_subscriptions_but_not_for_long() -> None:
@@ -314,16 +330,76 @@ def test_replays_wait_for_further_subscriptions_but_not_for_long() -> None:
     assert other.feeds["t1"].ready_at == pytest.approx(5.010)
 
 
+def ping(id: int) -> bytes:
+    return b'{"id":%d,"method":"ping"}' % id
+
+
 def test_more_commands_than_allowed_are_told_when_to_come_again() -> None:
-    """The bucket refuses with a time, and refills."""
+    """The bucket refuses with a time, whatever is sent, and refills."""
     to = Session(Bounds(commands_per_second=2), thread="t1")
-    for id in range(3):
-        to.admit(Command(id, "ping"), 0.0)
+    assert to.read(ping(0), 0.0)
+    assert to.read(b"nonsense", 0.0) is None
+    assert to.read(ping(2), 0.0) is None
     *_, refused = said(to)
     assert (refused["error"], refused["id"], refused["retryable"]) == ("rate_limited", 2, True)
     assert refused["retry_after_ms"] == 500
-    to.admit(Command(3, "ping"), 0.5)
-    assert said(to)[0]["type"] == "success"
+    assert to.read(ping(3), 0.5)
+
+
+def test_who_goes_on_sending_while_being_refused_is_noticed() -> None:
+    """A burst is forgiven; ten seconds' worth of commands in vain are not."""
+    to = Session(Bounds(commands_per_second=2), thread="t1")
+    for id in range(10):
+        to.read(ping(id), 0.0)
+    assert not to.flooded
+    for id in range(20):
+        to.read(ping(id), 0.1)
+    assert to.flooded
+
+
+def test_a_subscription_is_restored_on_another_connection() -> None:
+    """Its id says what it is for; it goes on after the event that its client has seen last."""
+    log, first, second = Log("t1"), session(), session()
+    log.durable(RUN, [Draft("updates", {"node": "a"}), Draft("lifecycle", {"event": "started"})])
+    channels, namespaces = ["updates", "custom:x"], [["a", "b"], []]
+    made = subscribe(first, log, channels, namespaces=namespaces, depth=2, coalesce=True)
+    log.durable(RUN, [Draft("updates", {"node": "b"}), Draft("custom", {"name": "y"})])
+    given = Reconnect("r1", "t1:1", [made.id])
+    command = Command(1, "subscription.reconnect", {}, "t1")
+    (restored,) = second.reconnect(command, given, 1)
+    assert (restored.id, restored.channels, restored.namespaces) == (made.id, made.channels, made.namespaces)
+    assert (restored.depth, restored.start, restored.resumed) == (2, 1, True)
+    assert second.coalesce
+    position = Position("e2", log.seq, 0)
+    second.begin(command, [restored], {"restored": True}, position, Beginning(1), 0.0)
+    pump(second, log)
+    frames = said(second)
+    assert frames[0]["result"] == {"restored": True}
+    assert seqs(frames) == [3]
+
+
+@pytest.mark.parametrize("id", ["", "s1", "s1.", "s1.e30", "x1.W10", "s1.WzFd", "s1." + "A" * 9999, "s1.é"])
+def test_an_id_that_nobody_was_given_is_no_subscription(id: str) -> None:
+    """All that are named are restored, or none."""
+    log, to = Log("t1"), session()
+    made = subscribe(session(), log, ["updates"])
+    command = Command(1, "subscription.reconnect", {}, "t1")
+    with pytest.raises(Refused, match="no subscription"):
+        to.reconnect(command, Reconnect("r1", None, [made.id, id]), 0)
+    assert len(to.reconnect(command, Reconnect("r1", None, [made.id]), 0)) == 1
+    with pytest.raises(InvalidInput, match="is active"):
+        to.reconnect(command, Reconnect("r1", None, [made.id]), 0)
+
+
+def test_what_a_thread_held_is_forgotten_with_its_last_subscription() -> None:
+    """A client may look at one thread after the other for as long as it likes."""
+    to = Session(Bounds())
+    for number in range(3):
+        log = Log(f"t{number}")
+        made = subscribe(to, log, ["updates"])
+        params = {"subscription_id": made.id}
+        assert to.admit(Command(2, "subscription.unsubscribe", params)) is None
+    assert not to.feeds
 
 
 # --------------------------------------------------------------------------- everything at once
@@ -339,19 +415,21 @@ class SessionMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log = Log("t1")
-        self.session = Session(
-            Bounds(subscriptions=3, commands_per_second=1e9, behind=2000, late=1.0), thread="t1"
-        )
+        self.session = self._connect()
         self.now = 0.0
         self.ids = 0
-        self.asked: list[int] = []
+        self.asked: set[int] = set()
         self.written: list[dict[str, Any]] = []
         self.active: dict[str, Subscription] = {}
-        self.ended = 0
+        self.ended = self.seen = 0
         self.messages = 0
         self.writer: MessageWriter | None = None
         self.gaps: list[tuple[int, int]] = []
         self.ending = self.trimming = True
+
+    def _connect(self) -> Session:
+        bounds = Bounds(subscriptions=3, commands_per_second=1e9, behind=2000, late=1.0)
+        return Session(bounds, thread="t1")
 
     @initialize(ending=st.booleans(), trimming=st.booleans(), channels=_SOME)
     def begin(self, ending: bool, trimming: bool, channels: list[str]) -> None:
@@ -403,7 +481,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     def _id(self) -> int:
         self.ids += 1
-        self.asked.append(self.ids)
+        self.asked.add(self.ids)
         return self.ids
 
     @rule(
@@ -416,7 +494,7 @@ class SessionMachine(RuleBasedStateMachine):
         if since is not None:
             params["since"] = int(self.log.seq * since)
         command = Command(self._id(), "subscription.subscribe", params)
-        admitted = self.session.admit(command, self.now)
+        admitted = self.session.admit(command)
         assert admitted
         position = Position("e1", self.log.seq, 0)
         try:
@@ -426,8 +504,11 @@ class SessionMachine(RuleBasedStateMachine):
             self.session.fail(admitted, error)
             return
         count = sum(map(subscription.matches, self.log.read(subscription.start).events))
-        self.session.subscribed(admitted, subscription, position, self.now, replayed=count)
+        result = {"subscription_id": subscription.id, "replayed_events": count}
+        self.session.begin(admitted, [subscription], result, position, Beginning(count), self.now)
         self.active[subscription.id] = subscription
+        if subscription.start < self.seen:
+            self.ended += 1  # the hub cannot know what was seen on an earlier connection
 
     @precondition(lambda self: self.ending and self.active)
     @rule(data=st.data())
@@ -436,15 +517,60 @@ class SessionMachine(RuleBasedStateMachine):
         del self.active[id]
         self.ended += 1
         params = {"subscription_id": id}
-        self.session.admit(Command(self._id(), "subscription.unsubscribe", params), self.now)
+        self.session.admit(Command(self._id(), "subscription.unsubscribe", params))
+
+    @precondition(lambda self: any("event_id" in frame for frame in self.written))
+    @rule(lost=st.integers(0, 9), late=st.integers(0, 2))
+    def lose_the_connection(self, lost: int, late: int) -> None:
+        """The last frames do not arrive, and more happens; the client comes back and restores its own."""
+        self.written = self.written[: max(0, len(self.written) - lost)]
+        for _ in range(late):
+            self.durable("updates", 1)
+        self.asked = {frame["id"] for frame in self.written if frame["type"] != "event"} - {None}
+        self.active = {id: each for id, each in self.active.items() if self._goes_on(id)}
+        self.session = self._connect()
+        self.seen = max((frame["seq"] for frame in self.written if "event_id" in frame), default=0)
+        if not self.active:
+            return
+        last = next(frame["seq"] for frame in reversed(self.written) if "event_id" in frame)
+        if last < self.seen:
+            self.ended += 1  # it was in the middle of going back for a later subscription
+        command = Command(self._id(), "subscription.reconnect", {})
+        admitted = self.session.admit(command)
+        assert admitted
+        given = Reconnect(RUN, f"t1:{last}", sorted(self.active))
+        restored = self.session.reconnect(admitted, given, last)
+        assert {each.id for each in restored} == self.active.keys()
+        events = self.log.read(last).events
+        count = sum(any(each.matches(event) for each in restored) for event in events)
+        position = Position("e2", self.log.seq, 0)
+        self.session.begin(admitted, restored, {"restored": True}, position, Beginning(count), self.now)
+
+    def _goes_on(self, id: str) -> bool:
+        """Whether the client knows this subscription, and how far it has come with it."""
+        for number, frame in enumerate(self.written):
+            if frame["type"] == "success" and frame["result"].get("subscription_id") == id:
+                return any("event_id" in later for later in self.written[number:])
+        return False
 
     @rule(
-        method=st.sampled_from(["ping", "nonsense", "subscription.unsubscribe", *sorted(LATER)]),
+        method=st.sampled_from(["ping", "nonsense", "subscription.unsubscribe"]),
         raw=st.sampled_from([b"", b"{", b"[]", b"1", b'{"id":-1}', b'{"id":true,"method":"ping"}', b"\xff"]),
     )
-    def command(self, method: str, raw: bytes) -> None:
-        assert self.session.admit(Command(self._id(), method), self.now) is None
-        assert self.session.read(raw) is None
+    def say_what_is_answered_at_once(self, method: str, raw: bytes) -> None:
+        assert self.session.admit(Command(self._id(), method)) is None
+        assert self.session.read(raw, self.now) is None
+
+    @rule(method=st.sampled_from([*sorted(ANYWHERE - {"ping"}), "auth.refresh"]), works=st.booleans())
+    def ask(self, method: str, works: bool) -> None:
+        """Ask for something that the shell carries out, or in vain."""
+        command = self.session.admit(Command(self._id(), method))
+        assert command
+        assert command.thread == "t1"
+        if works:
+            self.session.succeed(command, {})
+        else:
+            self.session.fail(command, Conflict("Somebody was faster; try again."))
 
     # ------------------------------------------------------------- the shell
 
@@ -483,13 +609,13 @@ class SessionMachine(RuleBasedStateMachine):
         replies = Counter(frame["id"] for frame in self.written if frame["type"] != "event")
         replies.pop(None, None)
         assert all(count == 1 for count in replies.values())
-        assert replies.keys() <= set(self.asked)
+        assert replies.keys() <= self.asked
 
     @invariant()
     def seqs_grow_between_subscriptions(self) -> None:
         last = 0
         for frame in self.written:
-            if frame["type"] == "success" and "subscription_id" in frame["result"]:
+            if frame["type"] == "success" and frame["result"].keys() & {"subscription_id", "restored"}:
                 last = 0
             elif "event_id" in frame:
                 assert frame["seq"] > last
@@ -509,7 +635,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.write()
         self.every_reply_has_its_command()
         self.seqs_grow_between_subscriptions()
-        assert {frame["id"] for frame in self.written if frame["type"] != "event"} >= set(self.asked)
+        assert {frame["id"] for frame in self.written if frame["type"] != "event"} >= self.asked
         self._nothing_durable_is_lost_or_doubled()
         self._no_live_event_is_missing_unsaid()
 
