@@ -125,9 +125,9 @@ async def test_a_replay_waits_for_a_subscription_that_has_arrived(
     """However long its state takes to read: the end of a run may not come before its last values."""
     read = hub.engine.worker.read
 
-    async def slowly(run: Any) -> Any:
+    async def slowly(*thread: Any, **options: Any) -> Any:
         await asyncio.sleep(0.1)
-        return await read(run)
+        return await read(*thread, **options)
 
     async with connected(hub) as client:
         await client.ask("run.start", assistant_id="echo", input={"text": "a b c"})
