@@ -92,7 +92,10 @@ class Delivery:
     _taken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def expect(self, thread: str) -> None:
-        """Let replays of a thread wait for a subscription that has arrived, until it `arrived`."""
+        """Let a thread's events wait for a subscription that is about to begin, until it has `arrived`.
+
+        Else its client sees the end of a run for one subscription before the other has its beginning.
+        """
         self._coming[thread] += 1
 
     def arrived(self, thread: str) -> None:
@@ -102,6 +105,8 @@ class Delivery:
             del self._coming[thread]
             if watched := self._watched.get(thread):
                 self._ready(watched.feed)
+                self._grown.add(thread)
+                self.flush()
 
     async def subscribe(self, command: Command) -> None:
         """Carry out `subscription.subscribe`; NotFound, InvalidInput, Overloaded, StorageError."""
@@ -294,7 +299,7 @@ class Delivery:
         for thread in list(self._grown):
             watched = self._watched.get(thread)
             self._grown.discard(thread)
-            if watched is None or watched.feed.ready_at is not None:
+            if watched is None or watched.feed.ready_at is not None or thread in self._coming:
                 continue
             feed, after = watched.feed, watched.feed.after
             limit = _ALL if waited else _PAGE

@@ -143,6 +143,29 @@ async def test_a_replay_waits_for_a_subscription_that_has_arrived(
     assert [event["method"] for event in events if "event_id" in event][-2:] == ["values", "lifecycle"]
 
 
+async def test_the_end_of_a_run_waits_for_a_subscription_that_has_arrived(
+    hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Official clients read nothing more of a run whose end they have seen."""
+    read = hub.engine.worker.read
+
+    async def slowly(run: Any) -> Any:
+        hub.engine.worker.release.set()
+        await asyncio.sleep(0.1)
+        return await read(run)
+
+    async with connected(hub) as client:
+        await client.ask("run.start", assistant_id="wait", input={"text": "a b c"})
+        await client.ask("subscription.subscribe", channels=["lifecycle"])
+        await client.until("lifecycle", "running")
+        monkeypatch.setattr(hub.engine.worker, "read", slowly)
+        await client.ask("subscription.subscribe", channels=["values", "messages", "lifecycle"])
+        before = list(client.events)
+        events = await client.run_to_end()
+    assert "completed" not in [event["params"]["data"].get("event") for event in before]
+    assert text_of(events) == "a b c "
+
+
 async def test_two_viewers_see_the_same(hub: Any) -> None:
     """Every viewer gets every event, with the same ids and the same data."""
     async with connected(hub) as one, connected(hub) as other:
