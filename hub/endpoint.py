@@ -186,14 +186,15 @@ def _query(request: web.Request, shape: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _list_of(values: list[str]) -> list[Any]:
-    """Return a list that was sent by repeating its name, or, as the JavaScript SDK does, as one JSON text."""
-    if len(values) > 1 or not values[0].startswith("["):
-        return values
-    try:
-        found = orjson.loads(values[0])
-    except orjson.JSONDecodeError:
-        return values
-    return found if isinstance(found, list) else values
+    """Return a list that was sent by repeating its name, or, as the JavaScript SDK does, as JSON text."""
+    found: list[Any] = []
+    for value in values:
+        try:
+            items = orjson.loads(value) if value.startswith("[") else [value]
+        except orjson.JSONDecodeError:
+            items = [value]
+        found += items
+    return found
 
 
 def _is_list(kind: Any) -> bool:

@@ -89,7 +89,8 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
         input=body.input,
         thread=thread,
         create_thread=body.if_not_exists == "create",
-        config=config_of(body.config or {}),
+        # Who joins the run without a wish of his own is sent the modes it was created with.
+        config={**config_of(body.config or {}), "stream_mode": body.stream_mode},
         metadata=metadata,
         idempotency_key=call.idempotency_key,
         traceparent=call.traceparent,

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -70,7 +71,8 @@ async def stream(
 ) -> web.StreamResponse:
     """Send a run from where the client stands to its end; `cancel` stops the run when the client leaves."""
     seen = await last_event_id(call.request, view)
-    response = web.StreamResponse(headers={**HEADERS, **locations(view.run, "stream")})
+    way = "stream?" + urlencode([("stream_mode", mode) for mode in modes])
+    response = web.StreamResponse(headers={**HEADERS, **locations(view.run, way)})
     writer = _Writer(call, view, response, StreamModes(view.run, modes, subgraphs=subgraphs), seen)
     metrics = call.engine.telemetry.metrics
     metrics.socket_opened()

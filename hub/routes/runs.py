@@ -149,9 +149,13 @@ async def join(call: Call[Nothing]) -> web.StreamResponse:
 
 
 async def join_stream(call: Call[Joined]) -> web.StreamResponse:
-    """Send a run's events from where the client stands; without `Last-Event-ID` from its start."""
-    modes = modes_of(call.given.stream_mode or ["values"])
-    view = await RunView.of(call.engine, call.tenant, await _run(call))
+    """Send a run's events from where the client stands; without `Last-Event-ID` from its start.
+
+    Without `stream_mode` those that the run was created with: clients that come back by themselves send none.
+    """
+    run = await _run(call)
+    modes = modes_of(call.given.stream_mode or run.config.get("stream_mode") or ["values"])
+    view = await RunView.of(call.engine, call.tenant, run)
     return await stream(call, view, modes, subgraphs=True, cancel=call.given.cancel_on_disconnect)
 
 

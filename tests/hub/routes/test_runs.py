@@ -199,7 +199,8 @@ async def test_ids_are_unique_and_ordered_and_the_headers_name_the_run(hub: Any)
     async with hub.client.post("/runs/stream", json={**ECHO, "stream_mode": modes}) as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
         where = answer.headers["Content-Location"]
-        assert answer.headers["Location"] == f"{where}/stream"
+        query = "&".join(f"stream_mode={mode}" for mode in modes)
+        assert answer.headers["Location"] == f"{where}/stream?{query}"
         ids = [line[4:] for line in (await answer.text()).splitlines() if line.startswith("id: ")]
     places = [tuple(map(int, id.split("-"))) for id in ids]
     assert len(places) > 10
@@ -211,11 +212,20 @@ async def test_a_stream_resumed_at_any_id_goes_on_behind_it(hub: Any) -> None:
     modes = ["values", "messages-tuple", "updates", "custom"]
     async with hub.client.post("/runs/stream", json={**ECHO, "stream_mode": modes}) as answer:
         where, whole = answer.headers["Location"], (await answer.text()).split("\n\n")[:-1]
-    query = "&".join(f"stream_mode={mode}" for mode in modes)
     for seen in range(1, len(whole)):
         last = whole[seen - 1].splitlines()[0].removeprefix("id: ")
-        async with hub.client.get(f"{where}?{query}", headers={"Last-Event-ID": last}) as answer:
+        async with hub.client.get(where, headers={"Last-Event-ID": last}) as answer:
             assert (await answer.text()).split("\n\n")[:-1] == whole[seen:]
+
+
+async def test_who_joins_a_run_without_a_wish_is_sent_what_it_was_created_with(hub: Any) -> None:
+    modes = ["updates", "messages-tuple"]
+    _, run = await hub.ask("POST", "/runs", {**ECHO, "stream_mode": modes})
+    where = f"/threads/{run['thread_id']}/runs/{run['run_id']}"
+    await hub.ask("GET", f"{where}/join")
+    async with hub.client.get(f"{where}/stream") as answer:
+        names = {line[7:] for line in (await answer.text()).splitlines() if line.startswith("event: ")}
+    assert names == {"metadata", "updates", "messages", "end"}
 
 
 async def test_a_finished_run_is_replayed_from_the_log_with_its_whole_text(
