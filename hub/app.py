@@ -23,7 +23,18 @@ from hub.endpoint import Endpoint
 from hub.guard import add_headers, guard
 from hub.origins import Origins, is_loopback
 from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
-from hub.routes import admin, assistants, crons, graphs, runs, session, states, thread_stream, threads
+from hub.routes import (
+    admin,
+    assistants,
+    crons,
+    graphs,
+    runs,
+    session,
+    states,
+    store,
+    thread_stream,
+    threads,
+)
 from runtime.errors import CannotStart
 from runtime.telemetry import get_logger
 
@@ -41,6 +52,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *thread_stream.ENDPOINTS,
     *crons.ENDPOINTS,
     *runs.ENDPOINTS,
+    *store.ENDPOINTS,
     *graphs.ENDPOINTS,
     *session.ENDPOINTS,
     *admin.ENDPOINTS,

@@ -90,7 +90,7 @@ class Endpoint:
     A `long` one waits or streams and ends with its client; the others are carried out whole.
     """
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     name: str
     handle: Handle

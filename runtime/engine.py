@@ -13,6 +13,7 @@ from runtime.extensions.catalog import Catalog
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import GraphLibrary
+from runtime.journal.items import JournalItems
 from runtime.journal.sqlite import SqliteJournal
 from runtime.ports import Collection, Context, ModelHandle
 from runtime.runs.channels import Channels
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.ports import Vectors
+    from runtime.store.store import Store
 
 VERSION = "0.1.0"
 
@@ -70,6 +72,7 @@ class Engine:
     threads: Threads
     runs: Runs
     crons: Crons
+    store: Store
     boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     draining: bool = False
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -139,7 +142,11 @@ async def open_engine(settings: Settings) -> Engine:
         from runtime.journal.checkpoints import JournalSaver
         from runtime.runs.states import States
         from runtime.runs.worker import Worker
+        from runtime.store.store import Store
 
+        store = Store(JournalItems(journal), search)
+        await store.open()
+        stack.push_async_callback(store.aclose)
         library = await asyncio.to_thread(GraphLibrary, settings, catalog)
         await asyncio.to_thread(library.keep)
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
@@ -159,7 +166,7 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(_end, sweeping)
         last.pop_all()
         return Engine(
-            *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs, crons),
+            *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs, crons, store),
             _opened=stack.pop_all(),
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from runtime.types import (
     ChatRequest,
@@ -16,6 +16,8 @@ from runtime.types import (
     Hits,
     Interrupt,
     Item,
+    ItemVectors,
+    ItemWrite,
     JsonObject,
     Passage,
     Reply,
@@ -23,6 +25,7 @@ from runtime.types import (
     RunOptions,
     RunStatus,
     Score,
+    StoredItem,
     Thread,
     ThreadEntry,
     ThreadQuery,
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     Vectors = NDArray[np.float32]
+
+T = TypeVar("T")
 
 # --------------------------------------------------------------------------- what a plugin is given
 
@@ -419,3 +424,66 @@ class Journal(Protocol):
 
     async def aclose(self) -> None:
         """Write what was handed over, then stop."""
+
+
+# --------------------------------------------------------------------------- the store
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsWhere:
+    """Which items of a tenant: under a prefix of namespaces, alive at `now`, and whose value is accepted.
+
+    The prefix () is the whole store, `now` in Unix seconds.
+    """
+
+    prefix: tuple[str, ...]
+    now: float
+    accept: Callable[[JsonObject], bool] | None = None
+
+
+class Items(Protocol):
+    """The items of every tenant's store; one whose time is up `now` is in no answer.
+
+    `accept` and `rank` are called off the event loop; what `rank` is handed can be read only once.
+    """
+
+    async def write(self, tenant: str, writes: Sequence[ItemWrite]) -> None:
+        """Carry out all writes in one commit; returns when it is on disk."""
+
+    async def item(self, tenant: str, namespace: tuple[str, ...], key: str, now: float) -> StoredItem | None:
+        """Return one item, or None."""
+
+    async def items(self, tenant: str, ids: Sequence[int], now: float) -> list[StoredItem]:
+        """Return the items that are still there, in the order of `ids`."""
+
+    async def latest(self, tenant: str, where: ItemsWhere, *, limit: int, offset: int) -> list[StoredItem]:
+        """Return a page of items, the latest written first."""
+
+    async def rank_vectors(
+        self,
+        tenant: str,
+        where: ItemsWhere,
+        space: str,
+        rank: Callable[[Iterator[tuple[int, bytes | None]]], T],
+    ) -> T:
+        """Hand id and vectors of the items that a query may find to `rank`; None: none in this space."""
+
+    async def rank_values(
+        self, tenant: str, where: ItemsWhere, rank: Callable[[Iterator[tuple[int, bytes, bytes]]], T]
+    ) -> T:
+        """Hand id, value and fields, both JSON, of the items that a query may find to `rank`."""
+
+    async def namespaces(self, tenant: str, now: float) -> list[tuple[str, ...]]:
+        """Return every namespace that holds an item, in no order."""
+
+    def touch(self, ids: Sequence[int], now: float) -> None:
+        """Let the time of these items begin anew; does not wait."""
+
+    async def without_vectors(self, space: str, now: float, limit: int) -> list[StoredItem]:
+        """Return items of all tenants that have no vectors in this space."""
+
+    async def put_vectors(self, item: StoredItem, vectors: ItemVectors) -> None:
+        """Store the vectors of an item, unless it was written again meanwhile."""
+
+    async def sweep(self, now: float) -> int:
+        """Delete the items whose time is up; returns how many."""

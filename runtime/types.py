@@ -388,3 +388,49 @@ class Event:
     def payload(self) -> bytes:
         """`data` as JSON, encoded once."""
         return orjson.dumps(self.data)
+
+
+# --------------------------------------------------------------------------- the store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """One item of a tenant's store, as the journal keeps it.  Times are Unix seconds.
+
+    `fields` are the paths whose texts a query looks at; None for an item that no query finds.  `ttl` is
+    in seconds, after the last write or read.
+    """
+
+    id: int
+    tenant: str
+    namespace: tuple[str, ...]
+    key: str
+    value: JsonObject
+    created_at: float
+    updated_at: float
+    fields: tuple[str, ...] | None = None
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemVectors:
+    """The vectors of an item's texts: float32, unit length, one after the other; `space` made them."""
+
+    space: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWrite:
+    """One write of the store: a whole item, or the end of one (`value` is None).
+
+    `value` is JSON, `ttl` seconds that the item lives after it was last written or read.
+    """
+
+    namespace: tuple[str, ...]
+    key: str
+    at: float
+    value: bytes | None = None
+    fields: tuple[str, ...] | None = None
+    ttl: float | None = None
+    vectors: ItemVectors | None = None

@@ -71,6 +71,25 @@ CREATE TABLE crons (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, cron BLOB NOT NUL
 CREATE TABLE webhooks (id TEXT PRIMARY KEY, due_at REAL NOT NULL, webhook BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX webhooks_due ON webhooks (due_at);
 
+-- The namespace ends every label with a dot, so that a prefix is a range: 'a.' to 'a/' is ("a", ...).
+-- An id is never used again: what was read of an item cannot be taken for another one's.
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL,
+    value BLOB NOT NULL, fields TEXT, created_at REAL NOT NULL, updated_at REAL NOT NULL,
+    ttl REAL, expires_at REAL,
+    UNIQUE (tenant, namespace, key)
+);
+CREATE INDEX items_latest ON items (tenant, updated_at);
+CREATE INDEX items_expiring ON items (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE item_vectors (item INTEGER PRIMARY KEY, space TEXT NOT NULL, vectors BLOB NOT NULL);
+CREATE TRIGGER item_changed AFTER UPDATE OF value ON items BEGIN
+    DELETE FROM item_vectors WHERE item = old.id;
+END;
+CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN
+    DELETE FROM item_vectors WHERE item = old.id;
+END;
+
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL, tenant TEXT NOT NULL, name TEXT NOT NULL,
     created_at REAL NOT NULL, revoked INTEGER NOT NULL
@@ -216,5 +235,25 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "webhook.put": Statement("INSERT OR REPLACE INTO webhooks VALUES (?, ?, ?)"),
     "webhook.delete": Statement("DELETE FROM webhooks WHERE id = ?1"),
+    "item.put": Statement(
+        # An item whose time was up is a new one, swept or not.
+        "INSERT INTO items (tenant, namespace, key, value, fields, created_at, updated_at, ttl, expires_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?6 + ?7)"
+        " ON CONFLICT (tenant, namespace, key) DO UPDATE SET value = ?4, fields = ?5, updated_at = ?6,"
+        " ttl = ?7, expires_at = ?6 + ?7, created_at = iif(expires_at <= ?6, ?6, created_at)"
+    ),
+    "item.delete": Statement("DELETE FROM items WHERE tenant = ?1 AND namespace = ?2 AND key = ?3"),
+    "item.vectors": Statement(
+        # Of the very text that was embedded: the item may have been written again since.
+        "INSERT OR REPLACE INTO item_vectors SELECT id, ?5, ?6 FROM items"
+        " WHERE tenant = ?1 AND namespace = ?2 AND key = ?3 AND updated_at = ?4"
+    ),
+    "items.touch": Statement(
+        "UPDATE items SET expires_at = ?2 + ttl"
+        " WHERE id IN (SELECT value FROM json_each(?1)) AND expires_at > ?2"
+    ),
+    "items.sweep": Statement(
+        "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE expires_at <= ?1 LIMIT ?2)"
+    ),
     "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
 }

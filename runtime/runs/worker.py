@@ -28,6 +28,7 @@ from runtime.runs.messages import MessageWriter
 from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
 from runtime.runs.states import Versions, written_by
+from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
 from runtime.types import JsonObject, Run, RunStatus, Usage
 
@@ -48,6 +49,7 @@ class Worker:
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Run the graph to its end, or to where it waits.  Never raises but for cancellation."""
         open_messages = list[MessageWriter]()
+        enter_tenant(run.tenant)
         try:
             version = self.library.version(run.graph, run.version)
             spent = _Spent(version.limits.max_cost_usd)

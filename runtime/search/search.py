@@ -48,6 +48,11 @@ class Search:
         """How it searches: "hybrid" where an embedder can be used, else "keyword"."""
         return "keyword" if self._queries.missing() else "hybrid"
 
+    @property
+    def space(self) -> str:
+        """What vectors must share to be compared; "" while there is no embedder."""
+        return "" if self._queries.missing() else self._queries.space
+
     async def open(self) -> None:
         """Say which mode it is, and get ready for the first search in the background."""
         if missing := self._queries.missing():

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 
 from hub.app import Server, serve
 from runtime.errors import InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.extensions.catalog import Catalog
+from runtime.journal.items import JournalItems
 from runtime.journal.sqlite import SqliteJournal
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
@@ -28,6 +31,7 @@ from runtime.runs.runs import Runs
 from runtime.runs.state import NEWEST, Place, ThreadState
 from runtime.runs.threads import Threads
 from runtime.settings import AuthSettings, EgressSettings, HubSettings, Settings, StorageSettings
+from runtime.store.store import Store
 from runtime.telemetry import Telemetry
 from runtime.types import Delta, Health, JsonObject, Run, RunStatus, Usage
 from tests.runtime.runs.conftest import World
@@ -116,6 +120,23 @@ class ScriptedWorker:
         return ThreadState(self.states[thread], place=Place("c1"), created_at="2025-01-01T00:00:00Z")
 
 
+class WordSearch:
+    """An embedder by words: texts that share some are near.  With the space "" there is none."""
+
+    mode = "hybrid"
+    space = "words:64"
+
+    async def embed(self, texts: Sequence[str]) -> Any:
+        """Count hashed words."""
+        if not self.space:
+            return None
+        vectors = np.zeros((len(texts), 64), np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in "".join(char if char.isalnum() else " " for char in text.lower()).split():
+                row[zlib.crc32(word.encode()) % 64] += 1
+        return vectors
+
+
 @dataclass
 class ScriptedEngine:
     """What the hub asks of an engine."""
@@ -127,10 +148,11 @@ class ScriptedEngine:
     crons: Crons
     worker: ScriptedWorker
     telemetry: Telemetry
+    search: Any
+    store: Store
     library: ScriptedLibrary = field(default_factory=ScriptedLibrary)
     catalog: Catalog = field(default_factory=Catalog)
     gateway: Any = field(default_factory=lambda: SimpleNamespace(aliases=dict))
-    search: Any = field(default_factory=lambda: SimpleNamespace(mode="keyword"))
     boot_token: str = "boot-token"
     draining: bool = False
 
@@ -162,7 +184,9 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     threads = Threads(journal, channels, queue, worker)  # type: ignore[arg-type]
     crons = Crons(journal, runs)
     await crons.open()
-    return ScriptedEngine(settings, journal, threads, runs, crons, worker, telemetry)
+    search = WordSearch()
+    store = Store(JournalItems(journal), search)
+    return ScriptedEngine(settings, journal, threads, runs, crons, worker, telemetry, search, store)
 
 
 @dataclass
