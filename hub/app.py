@@ -34,6 +34,7 @@ from hub.routes import (
     store,
     thread_stream,
     threads,
+    usage,
 )
 from runtime.errors import CannotStart
 from runtime.telemetry import get_logger
@@ -53,6 +54,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *crons.ENDPOINTS,
     *runs.ENDPOINTS,
     *store.ENDPOINTS,
+    *usage.ENDPOINTS,
     *graphs.ENDPOINTS,
     *session.ENDPOINTS,
     *admin.ENDPOINTS,

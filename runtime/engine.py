@@ -15,7 +15,8 @@ from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import GraphLibrary
 from runtime.journal.items import JournalItems
 from runtime.journal.sqlite import SqliteJournal
-from runtime.ports import Collection, Context, ModelHandle
+from runtime.journal.views import JournalViews
+from runtime.ports import Collection, Context, ModelHandle, Views
 from runtime.runs.channels import Channels
 from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
@@ -73,6 +74,7 @@ class Engine:
     runs: Runs
     crons: Crons
     store: Store
+    views: Views
     boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     draining: bool = False
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -135,7 +137,8 @@ async def open_engine(settings: Settings) -> Engine:
         search = Search(settings, catalog, telemetry)
         await search.open()
         stack.push_async_callback(search.aclose)
-        gateway = Gateway(settings, catalog, telemetry)
+        views = JournalViews(journal)
+        gateway = Gateway(settings, catalog, telemetry, views.record)
         stack.push_async_callback(gateway.aclose)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
@@ -166,7 +169,20 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(_end, sweeping)
         last.pop_all()
         return Engine(
-            *(settings, telemetry, plugins, journal, library, gateway, search, threads, runs, crons, store),
+            *(
+                settings,
+                telemetry,
+                plugins,
+                journal,
+                library,
+                gateway,
+                search,
+                threads,
+                runs,
+                crons,
+                store,
+                views,
+            ),
             _opened=stack.pop_all(),
         )
 

@@ -19,16 +19,19 @@ from runtime.types import (
     ItemVectors,
     ItemWrite,
     JsonObject,
+    ModelCall,
     Passage,
     Reply,
     Run,
     RunOptions,
+    RunsQuery,
     RunStatus,
     Score,
     StoredItem,
     Thread,
     ThreadEntry,
     ThreadQuery,
+    UsageQuery,
     Verdict,
     Webhook,
 )
@@ -487,3 +490,25 @@ class Items(Protocol):
 
     async def sweep(self, now: float) -> int:
         """Delete the items whose time is up; returns how many."""
+
+
+# --------------------------------------------------------------------------- usage and views
+
+
+class Views(Protocol):
+    """What is folded from the log as it is written; times are Unix milliseconds, days those of UTC."""
+
+    def record(self, call: ModelCall) -> None:
+        """Take down what a model call used; does not wait."""
+
+    async def usage(self, query: UsageQuery) -> list[JsonObject]:
+        """Return the sums of each group, in the order of the groups; costs in US dollars."""
+
+    async def threads(self, tenant: str | None = None, limit: int = 20) -> list[JsonObject]:
+        """List threads, the latest changed first, with their newest run."""
+
+    async def runs(self, query: RunsQuery) -> list[JsonObject]:
+        """List runs, the latest accepted first."""
+
+    async def rebuild(self) -> JsonObject:
+        """Empty the views and fold the whole log; returns how many rows each has then."""

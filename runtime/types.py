@@ -434,3 +434,49 @@ class ItemWrite:
     fields: tuple[str, ...] | None = None
     ttl: float | None = None
     vectors: ItemVectors | None = None
+
+
+# --------------------------------------------------------------------------- usage and views
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """What one call of a model used; never what it was about.
+
+    `at` is when it ended, in Unix seconds; `model` the candidate that was asked, as `[models.ALIAS] use`
+    names it.  `finish` is "" for a call that broke off.  `run` and `thread` are "" outside of runs.
+    """
+
+    at: float
+    seconds: float
+    tenant: str
+    thread: str
+    run: str
+    alias: str
+    model: str
+    finish: str
+    usage: Usage
+
+
+UsageGroup: TypeAlias = Literal["day", "tenant", "graph", "model"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """Sums of usage by `group`, of one tenant or all; days are those of UTC, ISO 8601, and included."""
+
+    group: tuple[UsageGroup, ...] = ()
+    tenant: str | None = None
+    first: str | None = None
+    last: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunsQuery:
+    """Which runs to list, the latest accepted first."""
+
+    tenant: str | None = None
+    thread: str | None = None
+    graph: str | None = None
+    status: str | None = None
+    limit: int = 20

@@ -12,6 +12,7 @@ from typing import Any
 from hub.auth import TENANT, Keyring
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.journal.sqlite import SqliteJournal
+from runtime.journal.views import JournalViews
 from runtime.search import IndexRequest, Search
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry, configure_logging
@@ -52,14 +53,25 @@ class Local:
         async with _keyring(self._settings) as keyring:
             await keyring.revoke(id)
 
+    async def rebuild_views(self) -> Mapping[str, Any]:
+        """Fold the whole log into the views anew."""
+        async with _journal(self._settings) as journal:
+            return await JournalViews(journal).rebuild()
+
 
 @asynccontextmanager
 async def _keyring(settings: Settings) -> AsyncIterator[Keyring]:
-    journal = SqliteJournal(settings.var / "hubbub.db", durability=settings.storage.durability)
-    await journal.open()
-    try:
+    async with _journal(settings) as journal:
         keyring = Keyring(journal, "", settings.auth.mode)
         await keyring.load()
         yield keyring
+
+
+@asynccontextmanager
+async def _journal(settings: Settings) -> AsyncIterator[SqliteJournal]:
+    journal = SqliteJournal(settings.var / "hubbub.db", durability=settings.storage.durability)
+    await journal.open()
+    try:
+        yield journal
     finally:
         await journal.aclose()

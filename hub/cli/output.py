@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, em
     for line in [list(columns), *cells]:
         padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         click.echo("  ".join(padded).rstrip())
+
+
+def moment(milliseconds: float) -> str:
+    """Return Unix milliseconds as people write a time of theirs."""
+    return datetime.fromtimestamp(milliseconds / 1000).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def say(sentence: str) -> None:

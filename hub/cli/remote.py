@@ -55,6 +55,10 @@ class Remote:
         """Revoke an API key in the hub; it is refused from then on."""
         await self._ask("DELETE", f"/admin/keys/{quote(id, safe='')}")
 
+    async def rebuild_views(self) -> Mapping[str, Any]:
+        """Fold the whole log into the views anew, in the hub."""
+        return await self._ask("POST", "/admin/views/rebuild")
+
     async def schemas(self, graph: str) -> Mapping[str, Any]:
         """Return the JSON Schemas of a graph's input, output and state."""
         return await self._ask("GET", f"/assistants/{quote(graph, safe='')}/schemas")

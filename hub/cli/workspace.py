@@ -50,6 +50,9 @@ class Desk(Protocol):
     async def revoke_key(self, id: str) -> None:
         """Revoke an API key; NotFound when there is none with this id."""
 
+    async def rebuild_views(self) -> Mapping[str, Any]:
+        """Fold the whole log into the views anew; returns how many rows each has."""
+
 
 @asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:

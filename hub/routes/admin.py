@@ -90,6 +90,11 @@ async def problems(call: Call[Nothing]) -> web.Response:
     return reply({name: [_finding(each) for each in findings] for name, findings in found.items()})
 
 
+async def rebuild_views(call: Call[Nothing]) -> web.Response:
+    """Fold the whole log into the views anew; returns how many rows each has."""
+    return reply(await call.engine.views.rebuild())
+
+
 async def list_keys(call: Call[Nothing]) -> web.Response:
     """List the API keys, never their text."""
     return reply([_key(key) for key in call.request.app[KEYRING].list()])
@@ -131,6 +136,7 @@ ENDPOINTS = (
     Endpoint("POST", "/admin/index", "admin.index", index, Indexing, access="owner", long=True),
     Endpoint("GET", "/admin/plugins", "admin.plugins", plugins, access="owner"),
     Endpoint("GET", "/admin/graphs/problems", "admin.graphs", problems, access="owner"),
+    Endpoint("POST", "/admin/views/rebuild", "admin.views", rebuild_views, access="owner"),
     Endpoint("GET", "/admin/keys", "admin.keys", list_keys, access="owner"),
     Endpoint("POST", "/admin/keys", "admin.keys", create_key, NewKey, access="owner"),
     Endpoint("DELETE", "/admin/keys/{key_id}", "admin.keys", revoke_key, access="owner"),

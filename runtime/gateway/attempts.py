@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ from runtime.gateway.reply import ReplyBuilder
 from runtime.ports import Context
 from runtime.settings import ModelAlias
 from runtime.telemetry import Telemetry
-from runtime.types import ChatRequest, Delta
+from runtime.types import ChatRequest, Delta, ModelCall
 
 
 async def attempt(
@@ -29,11 +29,13 @@ async def attempt(
     alias: str,
     limits: ModelAlias,
     until: float,
+    record: Callable[[ModelCall], None],
 ) -> AsyncGenerator[Delta, None]:
     """Yield the pieces of an answer; the last one has a `finish`.
 
     `until` is on time.monotonic().  ModelError, PluginError or what the provider raised when the answer
-    is not whole; whether something of it was yielded before is the caller's to know.
+    is not whole; whether something of it was yielded before is the caller's to know.  `record` is told
+    what the call used, however it ended.
     """
     started = time.monotonic()
     end = min(until, started + limits.attempt_timeout)
@@ -67,6 +69,19 @@ async def attempt(
         finally:
             first.close()
             usage = whole.usage
+            record(
+                ModelCall(
+                    at=time.time(),
+                    seconds=time.monotonic() - started,
+                    tenant=ctx.tenant,
+                    thread=ctx.thread,
+                    run=ctx.run,
+                    alias=alias,
+                    model=candidate.label,
+                    finish=whole.finish,
+                    usage=usage,
+                )
+            )
             telemetry.metrics.tokens(
                 candidate.label,
                 input=usage.input_tokens,

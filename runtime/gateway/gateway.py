@@ -16,7 +16,7 @@ from runtime.gateway.reply import ReplyBuilder
 from runtime.ports import Context
 from runtime.settings import ModelAlias, Settings
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import ChatRequest, Delta, Reply
+from runtime.types import ChatRequest, Delta, ModelCall, Reply
 
 _log = get_logger(__name__)
 
@@ -24,8 +24,16 @@ _log = get_logger(__name__)
 class Gateway:
     """Knows the aliases of `[models]`, and who can answer for each."""
 
-    def __init__(self, settings: Settings, catalog: Callable[[], Catalog], telemetry: Telemetry) -> None:
-        self._aliases, self._catalog, self._telemetry = settings.models, catalog, telemetry
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Callable[[], Catalog],
+        telemetry: Telemetry,
+        record: Callable[[ModelCall], None] = lambda _: None,
+    ) -> None:
+        """`record` is told of every call of a model, however it ended."""
+        self._aliases, self._catalog = settings.models, catalog
+        self._telemetry, self._record = telemetry, record
 
     def aliases(self) -> dict[str, AliasInfo]:
         """Return every alias with its usable candidates and the skipped ones."""
@@ -39,7 +47,7 @@ class Gateway:
             near = get_close_matches(alias, self._aliases, 1)
             rest = f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(self._aliases))}."
             raise NotFound(f"config.toml has no model {alias[:100]}; {rest}")
-        return GatewayModel(alias, found, self._catalog(), ctx, self._telemetry)
+        return GatewayModel(alias, found, self._catalog(), ctx, self._telemetry, self._record)
 
     async def aclose(self) -> None:
         """Nothing is kept open between two calls."""
@@ -49,10 +57,16 @@ class GatewayModel:
     """The `ModelHandle` of one alias and one caller."""
 
     def __init__(
-        self, alias: str, limits: ModelAlias, catalog: Catalog, ctx: Context, telemetry: Telemetry
+        self,
+        alias: str,
+        limits: ModelAlias,
+        catalog: Catalog,
+        ctx: Context,
+        telemetry: Telemetry,
+        record: Callable[[ModelCall], None],
     ) -> None:
         self._alias, self._limits, self._catalog = alias, limits, catalog
-        self._ctx, self._telemetry = ctx, telemetry
+        self._ctx, self._telemetry, self._record = ctx, telemetry, record
 
     async def complete(self, request: ChatRequest, on_delta: Callable[[Delta], None] | None = None) -> Reply:
         """Return the whole answer; `on_delta` is given its pieces as they come.
@@ -90,6 +104,7 @@ class GatewayModel:
                 alias=self._alias,
                 limits=self._limits,
                 until=until,
+                record=self._record,
             )
             try:
                 async with aclosing(tried):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from runtime.journal import folds
+
 SCHEMA_VERSION = 1
 
 SCHEMA = """
@@ -99,6 +101,7 @@ CREATE TABLE keys (
 CREATE TABLE writer (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, outcomes BLOB NOT NULL);
 INSERT INTO writer VALUES (1, '', x'90');
 """
+SCHEMA += folds.SCHEMA
 
 
 class Statement(NamedTuple):
@@ -255,5 +258,10 @@ STATEMENTS: dict[str, Statement] = {
     "items.sweep": Statement(
         "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE expires_at <= ?1 LIMIT ?2)"
     ),
+    "usage": Statement(
+        "INSERT INTO usage SELECT NULL, ?1, ?2, ?3, ?4, coalesce(graph, ''), coalesce(version, ''),"
+        " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 FROM (SELECT 1) LEFT JOIN runs ON id = ?4"
+    ),
+    **{name: Statement(sql) for name, sql in folds.REBUILD.items()},
     "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
 }

@@ -19,6 +19,7 @@ from runtime.errors import InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.extensions.catalog import Catalog
 from runtime.journal.items import JournalItems
 from runtime.journal.sqlite import SqliteJournal
+from runtime.journal.views import JournalViews
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.control import Control
@@ -150,6 +151,7 @@ class ScriptedEngine:
     telemetry: Telemetry
     search: Any
     store: Store
+    views: JournalViews
     library: ScriptedLibrary = field(default_factory=ScriptedLibrary)
     catalog: Catalog = field(default_factory=Catalog)
     gateway: Any = field(default_factory=lambda: SimpleNamespace(aliases=dict))
@@ -186,7 +188,8 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     await crons.open()
     search = WordSearch()
     store = Store(JournalItems(journal), search)
-    return ScriptedEngine(settings, journal, threads, runs, crons, worker, telemetry, search, store)
+    views = JournalViews(journal)
+    return ScriptedEngine(settings, journal, threads, runs, crons, worker, telemetry, search, store, views)
 
 
 @dataclass

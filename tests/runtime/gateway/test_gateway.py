@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from runtime.gateway.reply import ReplyBuilder
 from runtime.ports import Context
 from runtime.settings import ModelAlias, Settings, TelemetrySettings
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import ChatRequest, Delta, ToolCall, Usage
+from runtime.types import ChatRequest, Delta, ModelCall, ToolCall, Usage
 
 REQUEST = ChatRequest("ignored", [{"role": "user", "content": "hello"}])
 DONE = Delta(finish="stop", usage=Usage(3, 2, cost_usd=0.5))
@@ -78,12 +78,17 @@ def context() -> CallContext:
     )
 
 
-def model(*providers: Any, telemetry: Telemetry | None = None, **limits: Any) -> GatewayModel:
+def model(
+    *providers: Any,
+    telemetry: Telemetry | None = None,
+    record: Callable[[ModelCall], None] = lambda _: None,
+    **limits: Any,
+) -> GatewayModel:
     """Return the alias `writer` whose candidates are these providers in order."""
     catalog = Catalog(registered=[registered(provider) for provider in providers])
     alias = ModelAlias(use=tuple(f"{provider.name}:large" for provider in providers), **limits)
     settings = Settings(workspace=Path(), models={"writer": alias})
-    gateway = Gateway(settings, lambda: catalog, telemetry or Telemetry())
+    gateway = Gateway(settings, lambda: catalog, telemetry or Telemetry(), record)
     return gateway.model("writer", cast(Context, context()))
 
 
@@ -247,6 +252,24 @@ async def test_tool_calls_are_joined_by_their_index() -> None:
         ("c1", "search", '{"q": "x"}'),
         ("c2", "other", "{}"),
     ]
+
+
+async def test_every_call_is_recorded_however_it_ended() -> None:
+    calls: list[ModelCall] = []
+    broken = Scripted("one", Delta(usage=Usage(7)), RuntimeError("it broke"))
+    await model(broken, Scripted("two", Delta(text="a"), DONE), record=calls.append).complete(REQUEST)
+    assert [(call.model, call.finish, call.usage.input_tokens) for call in calls] == [
+        ("one:large", "", 7),
+        ("two:large", "stop", 3),
+    ]
+    assert {(call.tenant, call.thread, call.run, call.alias) for call in calls} == {
+        ("default", "t", "r", "writer")
+    }
+    slow = asyncio.create_task(model(Scripted("slow", 60), record=calls.append).complete(REQUEST))
+    await asyncio.sleep(0.05)
+    slow.cancel()
+    await asyncio.wait([slow])
+    assert (calls[2].model, calls[2].finish) == ("slow:large", "")
 
 
 async def test_tokens_are_counted_by_candidate() -> None:

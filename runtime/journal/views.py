@@ -1,0 +1,140 @@
+"""The views: threads, runs and sums of usage, read without reading the log, and rebuilt from it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from runtime.journal.sqlite import SqliteJournal, unobserved
+from runtime.types import JsonObject, ModelCall, RunsQuery, Usage, UsageQuery
+
+_PAGE = 200
+"""Threads that are rebuilt at the same time: other writes wait for no more than these."""
+_BILLIONTHS = 1_000_000_000
+_MOST = 1 << 53
+_FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "incomplete"})
+
+_COUNT = (
+    "SELECT (SELECT count(*) FROM view_threads), (SELECT count(*) FROM view_runs),"
+    " (SELECT count(*) FROM view_usage)"
+)
+_SUMS = ("calls", "failed", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+_THREADS = ("thread", "tenant", "created_at", "updated_at", "runs", "run", "graph", "status")
+_RUNS = (
+    *("run", "thread", "tenant", "graph", "version", "status", "attempt"),
+    *("accepted_at", "updated_at", "started_at", "ended_at", "error", "step"),
+)
+
+
+class JournalViews:
+    """Times are Unix milliseconds, as in events; days are those of UTC."""
+
+    def __init__(self, journal: SqliteJournal) -> None:
+        self._journal = journal
+
+    def record(self, call: ModelCall) -> None:
+        """Take down what a model call used; does not wait.
+
+        What its step gives is written after it, so no result is on disk whose usage is not.
+        """
+        row = (int(call.at * 1000), call.tenant, call.thread, call.run, call.alias, call.model)
+        finish = call.finish if call.finish in _FINISHES or not call.finish else "other"
+        numbers = (*_counts(call.usage), _cost(call.usage), int(call.seconds * 1000))
+        unobserved(self._journal.submit([("usage", (*row, finish, *numbers))]))
+
+    async def usage(self, query: UsageQuery) -> list[JsonObject]:
+        """Return the sums of each group, in the order of the groups; costs in US dollars."""
+        groups = list(dict.fromkeys(query.group))
+        sums = [f"coalesce(sum({name}), 0)" for name in (*_SUMS, "cost", "ms")]
+        by = ", ".join(groups)
+        order = f" GROUP BY {by} ORDER BY {by}" if groups else ""
+        sql = (
+            f"SELECT {', '.join((*groups, *sums))} FROM view_usage WHERE (?1 IS NULL OR tenant = ?1)"  # noqa: S608
+            f" AND day >= ?2 AND day <= ?3{order}"
+        )
+        rows = await self._rows(sql, (query.tenant, query.first or "", query.last or "9999-12-31"))
+        return [_used(dict(zip((*groups, *_SUMS, "cost", "ms"), row, strict=True))) for row in rows]
+
+    async def threads(self, tenant: str | None = None, limit: int = 20) -> list[JsonObject]:
+        """List threads, the latest changed first, with their newest run."""
+        sql = f"SELECT {', '.join(_THREADS)} FROM view_threads WHERE (?1 IS NULL OR tenant = ?1)"  # noqa: S608
+        rows = await self._rows(sql + " ORDER BY updated_at DESC, thread LIMIT ?2", (tenant, limit))
+        return [dict(zip(_THREADS, row, strict=True)) for row in rows]
+
+    async def runs(self, query: RunsQuery) -> list[JsonObject]:
+        """List runs, the latest accepted first."""
+        wanted = {name: getattr(query, name) for name in ("tenant", "thread", "graph", "status")}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in given) or "1"
+        sql = f"SELECT {', '.join(_RUNS)} FROM view_runs WHERE {where} ORDER BY accepted_at DESC, run LIMIT ?"  # noqa: S608
+        return [
+            dict(zip(_RUNS, row, strict=True))
+            for row in await self._rows(sql, (*given.values(), query.limit))
+        ]
+
+    # ----------------------------------------------------------------- rebuilding
+
+    async def rebuild(self) -> JsonObject:
+        """Empty the views and fold the whole log; returns how many rows each has then.
+
+        Each thread and each day is emptied and folded in one commit, between the commits of others: it
+        can be done while runs work, and nobody sees an empty view.
+        """
+        await self._journal.submit([("views.forget_strays", ()), ("views.forget_stray_runs", ())])
+        last = ""
+        while page := await self._rows(
+            "SELECT id FROM threads WHERE id > ? ORDER BY id LIMIT ?", (last, _PAGE)
+        ):
+            await asyncio.gather(*(self._journal.submit(_thread(thread)) for (thread,) in page))
+            last = page[-1][0]
+        for day in await self._days():
+            await self._journal.submit([("views.forget_usage", (day,)), ("views.usage", _bounds(day))])
+        (row,) = await self._rows(_COUNT, ())
+        return dict(zip(("threads", "runs", "usage"), row, strict=True))
+
+    async def _days(self) -> list[str]:
+        """Return every day that has usage, in the log or in the view."""
+        first_and_last = (
+            "SELECT date(min(at) / 1000, 'unixepoch'), date(max(at) / 1000, 'unixepoch') FROM usage"
+        )
+        ((first, last),) = await self._rows(first_and_last, ())
+        found = {day for (day,) in await self._rows("SELECT DISTINCT day FROM view_usage", ())}
+        if first is not None:
+            begin, end = date.fromisoformat(first), date.fromisoformat(last)
+            found |= {(begin + timedelta(days)).isoformat() for days in range((end - begin).days + 1)}
+        return sorted(found)
+
+    async def _rows(self, sql: str, parameters: Sequence[object]) -> list[Any]:
+        return await self._journal.read(lambda database: database.execute(sql, parameters).fetchall())
+
+
+def _thread(thread: str) -> list[tuple[str, tuple[object, ...]]]:
+    names = ("views.forget_thread", "views.forget_runs", "views.begin", "views.runs")
+    return [(name, (thread,)) for name in names]
+
+
+def _bounds(day: str) -> tuple[int, int]:
+    """Return the first millisecond of a day and of the next."""
+    begin = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return int(begin.timestamp()) * 1000, int((begin + timedelta(days=1)).timestamp()) * 1000
+
+
+def _counts(usage: Usage) -> list[int]:
+    """Return token counts, 0 for what a provider gave instead of a count."""
+    given = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
+    return [value if type(value) is int and 0 <= value < _MOST else 0 for value in given]
+
+
+def _cost(usage: Usage) -> int | None:
+    """Return the cost in billionths of a US dollar; None when it is not known."""
+    cost = usage.cost_usd
+    known = isinstance(cost, int | float) and math.isfinite(cost) and 0 <= cost < _MOST / _BILLIONTHS
+    return round(cost * _BILLIONTHS) if cost is not None and known else None
+
+
+def _used(sums: JsonObject) -> JsonObject:
+    cost, ms = sums.pop("cost"), sums.pop("ms")
+    return {**sums, "cost_usd": cost / _BILLIONTHS, "seconds": ms / 1000}
