@@ -71,8 +71,11 @@ async def stream(
 ) -> web.StreamResponse:
     """Send a run from where the client stands to its end; `cancel` stops the run when the client leaves."""
     seen = await last_event_id(call.request, view)
-    way = "stream?" + urlencode([("stream_mode", mode) for mode in modes])
-    response = web.StreamResponse(headers={**HEADERS, **locations(view.run, way)})
+    # Whoever comes back asks for nothing but this address: it says all that was asked for.
+    query: list[tuple[str, str]] = [("stream_mode", mode) for mode in modes]
+    query += [("stream_subgraphs", str(subgraphs).lower()), ("cancel_on_disconnect", str(cancel).lower())]
+    headers = {**HEADERS, **locations(view.run, f"stream?{urlencode(query)}")}
+    response = web.StreamResponse(headers=headers)
     writer = _Writer(call, view, response, StreamModes(view.run, modes, subgraphs=subgraphs), seen)
     metrics = call.engine.telemetry.metrics
     metrics.socket_opened()

@@ -37,6 +37,7 @@ class Joined(msgspec.Struct, forbid_unknown_fields=True):
     """The query of `GET /threads/{id}/runs/{id}/stream`."""
 
     stream_mode: list[str] | None = None
+    stream_subgraphs: bool = True
     cancel_on_disconnect: bool = False
 
 
@@ -153,10 +154,12 @@ async def join_stream(call: Call[Joined]) -> web.StreamResponse:
 
     Without `stream_mode` those that the run was created with: clients that come back by themselves send none.
     """
-    run = await _run(call)
-    modes = modes_of(call.given.stream_mode or run.config.get("stream_mode") or ["values"])
+    run, given = await _run(call), call.given
+    modes = modes_of(given.stream_mode or run.config.get("stream_mode") or ["values"])
     view = await RunView.of(call.engine, call.tenant, run)
-    return await stream(call, view, modes, subgraphs=True, cancel=call.given.cancel_on_disconnect)
+    return await stream(
+        call, view, modes, subgraphs=given.stream_subgraphs, cancel=given.cancel_on_disconnect
+    )
 
 
 async def cancel(call: Call[Cancelled]) -> web.Response:

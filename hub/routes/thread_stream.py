@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final, Literal, cast, get_args
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -55,7 +56,8 @@ async def watch(call: Call[Watched]) -> web.StreamResponse:
     thread = call.path("thread_id")
     channel = await call.engine.threads.channel(call.tenant, thread)
     seen = _start(call.request, channel)
-    response = web.StreamResponse(headers={**HEADERS, "Location": f"/threads/{thread}/stream"})
+    again = urlencode([("stream_mode", mode) for mode in modes])
+    response = web.StreamResponse(headers={**HEADERS, "Location": f"/threads/{thread}/stream?{again}"})
     writer = _Watcher(call, channel, cast("list[ThreadMode]", modes), seen)
     metrics = call.engine.telemetry.metrics
     metrics.socket_opened()

@@ -63,6 +63,8 @@ class Channels:
             # The last event of a run is durable, so on a thread at rest nothing live came after the last one.
             active = await self._journal.runs(thread=id, status=_ACTIVE, limit=1)
             whole_from = None if active else await self._journal.last_seq(id)
+            if made := self._open.get(id):  # by a run, while this looked: a thread has one channel
+                return made
             opened = thread, Channel.of(thread, self.epoch, self._journal, max(0, start), whole_from)
             self._open[id] = opened
             self._close_idle()

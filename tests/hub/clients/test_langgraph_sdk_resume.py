@@ -82,23 +82,34 @@ def final_texts(parts: list[tuple[Any, str, Any]]) -> dict[str, str]:
     return texts
 
 
-async def test_a_line_that_breaks_at_every_event_loses_and_doubles_nothing(real: Any, sdk: Any) -> None:
-    """The SDK comes back by itself, as often as the line breaks."""
+@pytest.mark.parametrize("modes", [["updates", "messages-tuple"], ["custom"], ["messages", "events"]])
+async def test_a_line_that_breaks_at_every_event_loses_and_doubles_nothing(
+    real: Any, sdk: Any, modes: Any
+) -> None:
+    """The SDK comes back by itself, as often as the line breaks, and asks only for `Location`."""
     from .conftest import Line
 
     line = Line(real.url)
     server = await line.serve()
-    thread, run = await ended(real, sdk)
-    whole = shown(
-        await collected(sdk.runs.join_stream(thread, run, stream_mode=["updates", "messages-tuple"]))
-    )
+    where = await ended(real, sdk)
+    whole = shown(await collected(sdk.runs.join_stream(*where, stream_mode=modes)))
     async with get_client(url=line.url, api_key=None) as client:
         seen = []
-        async for part in client.runs.join_stream(thread, run, stream_mode=["updates", "messages-tuple"]):
+        async for part in client.runs.join_stream(*where, stream_mode=modes):
             seen.append(part)
             line.cut()
     server.close()
     assert shown(seen) == whole
+
+
+async def test_whoever_comes_back_to_a_stream_gets_what_was_asked_for_at_first(real: Any, sdk: Any) -> None:
+    """Also when it was asked for in the body of the request that started the run."""
+    real.world.open_gate("a")
+    body = {"assistant_id": "gate", "input": {"file": "a"}, "stream_mode": ["updates", "custom"]}
+    async with real.client.post("/runs/stream", json=body) as answer:
+        location, whole = answer.headers["Location"], await answer.text()
+    async with real.client.get(location) as answer:
+        assert await answer.text() == whole
 
 
 async def test_the_id_of_another_run_is_refused(real: Any, sdk: Any) -> None:
