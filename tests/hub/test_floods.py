@@ -91,8 +91,9 @@ async def test_who_goes_on_sending_while_refused_is_closed(hub: Any, text: str) 
         sending = asyncio.create_task(flood(wild, text, 1000))
         assert await wild.closed() == 3504
         await asyncio.gather(sending, return_exceptions=True)
-        assert all(frame["type"] == "error" for frame in wild.events[100:])
-        assert any(frame["error"] == "rate_limited" for frame in wild.events[20:])
+        refused = [frame for frame in wild.events if frame.get("error") == "rate_limited"]
+        assert len(refused) > 50
+        assert all(frame["retry_after_ms"] > 0 for frame in refused)
         assert (await tame.ask("ping"))["type"] == "success"
 
 
