@@ -86,6 +86,11 @@ def _with_writer(models: dict[str, ModelAlias]) -> dict[str, ModelAlias]:
     return {"writer": ModelAlias(use=("extractive",)), **models}
 
 
+def _with_default(tenants: dict[str, TenantSettings]) -> dict[str, TenantSettings]:
+    """Add what a tenant may use that has no table of its own."""
+    return {"default": TenantSettings(), **tenants}
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=365 * 86400)]
 Lifetime = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_lifetime)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
@@ -260,7 +265,9 @@ class Settings(_Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     secrets: SecretsSettings = SecretsSettings()
     egress: EgressSettings = EgressSettings()
-    tenants: dict[str, TenantSettings] = Field(default_factory=dict)
+    tenants: Annotated[dict[str, TenantSettings], AfterValidator(_with_default)] = Field(
+        default_factory=dict, validate_default=True
+    )
     plugins: PluginsSettings = PluginsSettings()
 
     _document: TomlDocument | None = PrivateAttr(default=None)
