@@ -149,10 +149,10 @@ async def test_the_end_of_a_run_waits_for_a_subscription_that_has_arrived(
     """Official clients read nothing more of a run whose end they have seen."""
     read = hub.engine.worker.read
 
-    async def slowly(run: Any) -> Any:
+    async def slowly(*where: Any, **options: Any) -> Any:
         hub.engine.worker.release.set()
         await asyncio.sleep(0.1)
-        return await read(run)
+        return await read(*where, **options)
 
     async with connected(hub) as client:
         await client.ask("run.start", assistant_id="wait", input={"text": "a b c"})
