@@ -16,7 +16,7 @@ LATER: Final[tuple[str, ...]] = (
     "auth.jwt",
     "storage.url",
     "bus",
-    "graphs",
+    "graphs.publish",
     "search.chroma",
     "models.*.strategy",
     "models.*.retries",

@@ -181,6 +181,12 @@ class RunsSettings(_Section):
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
 
 
+class GraphsSettings(_Section):
+    """Graphs beside those of the workspace: the `langgraph.json` of an application."""
+
+    langgraph: OptionalPath = None
+
+
 class SearchSettings(_Section):
     """The embedder, the folder of models (None: the cache) and the dense share of hybrid search."""
 
@@ -258,6 +264,7 @@ class Settings(_Section):
     auth: AuthSettings = AuthSettings()
     storage: StorageSettings = StorageSettings()
     runs: RunsSettings = RunsSettings()
+    graphs: GraphsSettings = GraphsSettings()
     search: SearchSettings = SearchSettings()
     models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_writer)] = Field(
         default_factory=dict, validate_default=True

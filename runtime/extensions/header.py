@@ -70,17 +70,17 @@ def _check_python(wanted: object) -> None:
         )
 
 
-def _missing(dependency: object) -> str:
-    """Return the requirement when it is not met here, "" when it is."""
+def missing_requirement(requirement: str) -> str:
+    """Return the requirement when it is not met here, "" when it is; ValueError when it is none."""
     from importlib.metadata import PackageNotFoundError, version
 
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        wanted = Requirement(str(dependency))
+        wanted = Requirement(requirement)
     except InvalidRequirement:
-        raise PluginError(
-            f'"{dependency}" in its `# /// script` header is no requirement; write for example "httpx>=0.27"'
+        raise ValueError(
+            f'"{requirement}", which is no requirement; write for example "httpx>=0.27"'
         ) from None
     if wanted.marker is not None and not wanted.marker.evaluate():
         return ""
@@ -90,3 +90,12 @@ def _missing(dependency: object) -> str:
         met = False
     wanted.marker = None  # true here, and not part of an install command
     return "" if met else str(wanted)
+
+
+def _missing(dependency: object) -> str:
+    try:
+        return missing_requirement(str(dependency))
+    except ValueError:
+        raise PluginError(
+            f'"{dependency}" in its `# /// script` header is no requirement; write for example "httpx>=0.27"'
+        ) from None

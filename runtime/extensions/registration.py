@@ -8,6 +8,7 @@ import inspect
 import sys
 import types
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pluggy
@@ -16,6 +17,7 @@ from runtime import hookspecs
 from runtime.errors import PluginError
 from runtime.extensions.failures import place
 from runtime.extensions.shapes import KINDS, Kind, find_misfit
+from runtime.graphs.authored import named_graphs
 
 PROJECT = "hubbub"
 HOOKS = tuple(KINDS)
@@ -58,7 +60,8 @@ def supplied(
             # Standard output may be a pipe with a protocol on it, or JSON that someone parses.
             with contextlib.redirect_stdout(sys.stderr):
                 results = caller(settings=settings)
-            for value in _objects(hook, implementation.function, results, place(shown, line)):
+            where = place(shown, line)
+            for value in _objects(hook, implementation.function, results, where, module.__file__ or shown):
                 if misfit := find_misfit(KINDS[hook], value):
                     raise PluginError(f"{place(shown, misfit.line or line)}: {misfit.words}")
                 found.append((KINDS[hook], value))
@@ -68,7 +71,7 @@ def supplied(
     return found
 
 
-def _objects(hook: str, function: Any, results: Any, where: str) -> list[Any]:
+def _objects(hook: str, function: Any, results: Any, where: str, file: str) -> list[Any]:
     """Unpack what one hook returned; nothing at all is an empty list."""
     if inspect.iscoroutinefunction(function):
         for result in results:
@@ -76,6 +79,12 @@ def _objects(hook: str, function: Any, results: Any, where: str) -> list[Any]:
         raise PluginError(f"{where}: {hook} is async; hooks are plain functions, write def {hook}")
     objects: list[Any] = []
     for result in results:
+        if hook == "register_graphs":
+            graphs = named_graphs(result)
+            if isinstance(graphs, str):
+                raise PluginError(f"{where}: {hook} {graphs}")
+            objects += [replace(graph, file=file, where=where) for graph in graphs]
+            continue
         if isinstance(result, str | bytes | Mapping) or not isinstance(result, Iterable):
             raise PluginError(f"{where}: {hook} returns {type(result).__name__}; return a list of objects")
         objects += result

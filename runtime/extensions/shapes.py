@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from runtime import ports
+from runtime.graphs.authored import AuthoredGraph, graph_misfit
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 OPTIONAL = ("start", "aclose", "check", "models", "score_many", "explain")
@@ -54,6 +55,10 @@ def find_misfit(kind: Kind, value: Any) -> Misfit | None:
     if isinstance(value, type):
         return Misfit(f"{value.__name__} is a class; return an object of it: {value.__name__}(…)")
     about = f"the {kind.name} {type(value).__name__}"
+    if isinstance(value, AuthoredGraph):
+        about = f"the graph {value.name}"
+        if words := graph_misfit(value.value):
+            return Misfit(f"{about} {words}")
     name = getattr(value, "name", None)
     if not isinstance(name, str):
         return Misfit(f'{about} has no name; give it one: name = "…"')

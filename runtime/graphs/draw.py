@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runtime.graphs.file import END, GraphFile, Node
+from runtime.types import JsonObject
 from runtime.units import duration
 
 
@@ -33,6 +34,30 @@ def as_mermaid(file: GraphFile) -> str:
     return "\n".join([*lines, f'    {_id(END)}(["{_escape(outputs)}"])'])
 
 
+def drawing_as_text(name: str, drawn: JsonObject) -> str:
+    """Return the steps of a graph written in Python, each with where it goes."""
+    lines = [name]
+    for step in [each["id"] for each in drawn["nodes"]]:
+        ways = [edge for edge in drawn["edges"] if edge["source"] == step]
+        if ways or step != "__end__":
+            lines += [
+                "",
+                f"  {_shown(step)}",
+                *(f"    {_label(way)}-> {_shown(way['target'])}" for way in ways),
+            ]
+    return "\n".join(lines)
+
+
+def drawing_as_mermaid(drawn: JsonObject) -> str:
+    """Return a Mermaid flowchart of a graph written in Python."""
+    numbers = {each["id"]: f"step_{number}" for number, each in enumerate(drawn["nodes"])}
+    lines = [f'    {number}["{_escape(_shown(id))}"]' for id, number in numbers.items()]
+    for edge in drawn["edges"]:
+        arrow = "-.->" if edge.get("conditional") else "-->"
+        lines.append(f"    {numbers[edge['source']]} {arrow} {numbers[edge['target']]}")
+    return "\n".join(["flowchart TD", *lines])
+
+
 def edges(node: Node) -> Iterator[tuple[str, str]]:
     """Yield every way on from a step with its label: a condition, "else", "on error" or nothing."""
     if node.use == "branch":
@@ -46,6 +71,16 @@ def edges(node: Node) -> Iterator[tuple[str, str]]:
         yield "", node.next
     if node.on_error:
         yield "on error", node.on_error
+
+
+def _shown(step: str) -> str:
+    return {"__start__": "start", "__end__": "end"}.get(step, step)
+
+
+def _label(edge: JsonObject) -> str:
+    if not edge.get("conditional"):
+        return ""
+    return f"{edge['data']} " if edge.get("data") else "maybe "
 
 
 def _order(file: GraphFile) -> list[str]:

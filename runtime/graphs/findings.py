@@ -26,6 +26,7 @@ CODES: Final = {
     "E14": "a model alias that is not configured",
     "E15": "what looks like a secret",
     "E16": "not part of this version of Hubbub",
+    "E17": "a graph written in Python that cannot be made",
     "W01": "a result that is partly dropped",
 }
 """Every code with what it means; E is an error, W a warning."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -18,13 +19,18 @@ from runtime.graphs.check import check_document, own_params
 from runtime.graphs.fields import checked_change, checked_input, schema_of
 from runtime.graphs.file import GraphFile, Limits
 from runtime.graphs.findings import Finding, in_sentence, near
+from runtime.graphs.run_config import check_limits, refuse_own_values
+from runtime.graphs.version import Version
 from runtime.settings import Settings
 from runtime.toml import TomlSyntaxError, parse_toml
-from runtime.types import JsonObject
+from runtime.types import JsonObject, Run
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
-    from langgraph.graph.state import CompiledStateGraph
+    from langgraph.pregel import Pregel
+    from langgraph.store.base import BaseStore
+
+    from runtime.graphs.scope import RunScope
 
 ABI = 1
 """Grows when the compiler makes something else of the same file; part of every version."""
@@ -42,7 +48,12 @@ class GraphVersion:
     spec: GraphFile
     own_params: Mapping[str, type[Any] | None] = field(repr=False)
     secret: Callable[[str, str], str] = field(repr=False)
-    _compiled: dict[int, Any] = field(default_factory=dict, repr=False)
+    _compiled: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
+
+    config_schema: ClassVar[None] = None
+    context_schema: ClassVar[None] = None
+    tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks")
+    """Its text comes straight from the gateway, not through LangGraph's messages."""
 
     @property
     def about(self) -> str:
@@ -87,44 +98,84 @@ class GraphVersion:
         """Return a change of a state, as the state holds it; InvalidInput names the first thing wrong."""
         return checked_change(self.name, self.spec.fields, values)
 
+    def validate_config(self, config: JsonObject) -> None:
+        """Refuse values that no step could read."""
+        check_limits(config, self.limits)
+        refuse_own_values(config)
+
     def initial(self, input: JsonObject | None) -> JsonObject:
         """Return the state a run with this input begins with."""
         from runtime.graphs.compile import initial_state
 
         return initial_state(self.spec, input or {})
 
-    def visible(self, values: Mapping[str, Any]) -> JsonObject:
+    def configurable(self, run: Run) -> JsonObject:
+        """Return nothing: its steps read `input` and `state`."""
+        return {}
+
+    def tries(self, step: str) -> int:
+        """Return how often a step is tried at most."""
+        return 1 + self.spec.nodes[step].retry
+
+    def context(self, run: Run, scope: RunScope) -> RunScope:
+        """Return what its steps are run with."""
+        return scope
+
+    def visible(self, values: Mapping[str, Any] | None) -> JsonObject:
         """Return the declared part of a state."""
-        return {name: value for name, value in values.items() if name in self.spec.fields}
+        return {name: value for name, value in (values or {}).items() if name in self.spec.fields}
+
+    changes = visible
 
     def output_of(self, values: Mapping[str, Any]) -> JsonObject:
         """Return what a run with this final state gives: exactly the keys of `output`."""
         return {name: values.get(name) for name in self.spec.output}
 
+    def drawn(self, xray: bool | int) -> JsonObject:
+        """Return its steps and edges."""
+        return self.compiled(None).get_graph(xray=xray).to_json()
+
+    def subgraphs(self, *, recurse: bool) -> dict[str, JsonObject]:
+        """Return nothing: there are no graphs inside."""
+        return {}
+
+    def continues(self, version: str) -> bool:
+        """Return False: another text or another plugin may decide otherwise."""
+        return False
+
     def compiled(
-        self, checkpointer: BaseCheckpointSaver[Any] | None
-    ) -> CompiledStateGraph[Any, Any, Any, Any]:
-        """Return it as LangGraph runs it; compiled once for each checkpointer."""
-        found = self._compiled.get(id(checkpointer))
-        if found is None:
+        self, checkpointer: BaseCheckpointSaver[Any] | None, store: BaseStore | None = None
+    ) -> Pregel[Any, Any, Any, Any]:
+        """Return it as LangGraph runs it; compiled once for each checkpointer and store."""
+        key = id(checkpointer), id(store)
+        if key not in self._compiled:
             from runtime.graphs.compile import compile_graph
 
             builder = compile_graph(self.spec, self.own_params, self.secret)
-            found = builder.compile(checkpointer=checkpointer, name=self.name)
-            self._compiled[id(checkpointer)] = found
-        return found
+            self._compiled[key] = builder.compile(checkpointer=checkpointer, store=store, name=self.name)
+        return self._compiled[key]  # type: ignore[no-any-return]
+
+    @asynccontextmanager
+    async def opened(
+        self,
+        run: Run,
+        checkpointer: BaseCheckpointSaver[Any] | None,
+        store: BaseStore | None = None,
+    ) -> AsyncGenerator[Pregel[Any, Any, Any, Any]]:
+        """Give it for one run: the same for every run."""
+        yield self.compiled(checkpointer, store)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A graph file as it was found: a version, or the reasons why there is none."""
+    """A graph as it was found: a version, or the reasons why there is none."""
 
-    version: GraphVersion | None
+    version: Version | None
     findings: Sequence[Finding]
 
 
 class GraphLibrary:
-    """Reads `graphs/*.toml` of the workspace when it is made."""
+    """Reads `graphs/*.toml` of the workspace when it is made; graphs written in Python are added to it."""
 
     def __init__(self, settings: Settings, catalog: Callable[[], Catalog]) -> None:
         self._settings, self._catalog = settings, catalog
@@ -135,11 +186,27 @@ class GraphLibrary:
         for path in sorted(self._folder.glob("*.toml")):
             self._entries[path.stem] = self._read(path)
 
+    def add(self, version: Version) -> None:
+        """Add a graph written in Python; GraphError when its name is taken."""
+        taken = self._entries.get(version.name)
+        if taken is not None:
+            owner = taken.version.file if taken.version else taken.findings[0].file
+            raise GraphError(
+                f"{version.file}: the graph {version.name} has the name of one in {owner}; rename one."
+            )
+        self._entries[version.name] = _Entry(version, ())
+
+    def lack(self, name: str, where: str, reason: str) -> None:
+        """Remember why a graph written in Python, which a plugin supplies at `FILE:LINE`, is not there."""
+        if name not in self._entries:
+            file, _, line = where.rpartition(":")
+            self._entries[name] = _Entry(None, [Finding(file, int(line), 1, "E17", reason)])
+
     def names(self) -> list[str]:
         """Name the graphs that can be run."""
         return [name for name, entry in self._entries.items() if entry.version]
 
-    def get(self, name: str) -> GraphVersion:
+    def get(self, name: str) -> Version:
         """Return the version for new runs; NotFound, or GraphError while the file has mistakes."""
         entry = self._entries.get(name)
         if entry is None:
@@ -150,19 +217,25 @@ class GraphLibrary:
             raise GraphError(f"The graph {name} has a mistake: {first}{rest}")
         return entry.version
 
-    def version(self, name: str, version: str) -> GraphVersion:
+    def version(self, name: str, version: str) -> Version:
         """Return the version a run started with; NotFound when it cannot be had any more."""
         if found := self._versions.get((name, version)):
             return found
+        entry = self._entries.get(name)
+        if entry and (now := entry.version) and (now.version == version or now.continues(version)):
+            return now
         path = self._kept / f"{name}-{version}.toml"
         if path.is_file():
-            found = self._read(path, name).version
-            if found and found.version == version:
-                return found
-        raise NotFound(
-            f"The run started with the version {version} of the graph {name}, which cannot be run any more, "
-            "because the graph or a plugin it uses has changed; start a new run."
-        )
+            kept = self._read(path, name).version
+            if kept and kept.version == version:
+                return kept
+        begun = f"The run started with version {version} of the graph {name}, which cannot be run any more,"
+        if entry and entry.version and not isinstance(entry.version, GraphVersion):
+            raise NotFound(
+                f"{begun} because its steps, edges or state have another shape now; put the old code back "
+                "until such runs have ended, or start a new run."
+            )
+        raise NotFound(f"{begun} because the graph or a plugin it uses has changed; start a new run.")
 
     def problems(self) -> dict[str, Sequence[Finding]]:
         """Return what is wrong with each graph that cannot be run."""

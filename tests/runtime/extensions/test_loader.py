@@ -254,6 +254,7 @@ def test_a_class_instead_of_an_object_is_refused(plugin: LoadOne) -> None:
 
 def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
     everything = """
+    from langgraph.graph import StateGraph
     from pydantic import BaseModel
     from hubbub import hookimpl
 
@@ -280,8 +281,11 @@ def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
             globals()[f"register_{kind}s"] = hookimpl(hook)
 
     KINDS = ("provider embedder retriever scorer recommender model tool step guardrail cache subscriber "
-             "graph command").split()
+             "command").split()
     hooks()
+
+    @hookimpl
+    def register_graphs(): return {"all": StateGraph(dict)}
     """
     catalog = load(everything=everything)
     (info,) = _named(catalog, "everything")

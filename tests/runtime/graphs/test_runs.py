@@ -180,7 +180,9 @@ class Lab:
     @property
     def version(self) -> GraphVersion:
         """The graph under test."""
-        return self.library.get("good")
+        version = self.library.get("good")
+        assert isinstance(version, GraphVersion)
+        return version
 
     async def run(self, id: str = "r1", checkpointer: Any = None, **input: Any) -> dict[str, Any]:
         """Run it; returns the last state."""
