@@ -142,9 +142,11 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(gateway.aclose)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
+        from runtime.graphs.opening import add_python_graphs
         from runtime.journal.checkpoints import JournalSaver
         from runtime.runs.states import States
         from runtime.runs.worker import Worker
+        from runtime.store.adapter import JournalStore
         from runtime.store.store import Store
 
         store = Store(JournalItems(journal), search)
@@ -152,8 +154,10 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(store.aclose)
         library = await asyncio.to_thread(GraphLibrary, settings, catalog)
         await asyncio.to_thread(library.keep)
+        await add_python_graphs(library, plugins, settings)
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
-        worker = Worker(library, saver, _Services(gateway, search), telemetry, settings.runs.timeout)
+        services, lent = _Services(gateway, search), JournalStore(store)
+        worker = Worker(library, saver, services, telemetry, settings.runs.timeout, lent)
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal, queue.busy)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,13 @@ def models() -> Path:
     if not (folder / "all-MiniLM-L6-v2" / "model.onnx").is_file():
         pytest.skip("no embedding model: set HUBBUB_MODELS to a folder that holds all-MiniLM-L6-v2")
     return folder
+
+
+@pytest.fixture
+def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The `langgraph.json` of a copy of the application; what importing it does to the process is undone."""
+    folder = tmp_path / "application"
+    shutil.copytree(ROOT / "tests" / "application", folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    return folder / "langgraph.json"

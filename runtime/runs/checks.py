@@ -8,13 +8,13 @@ from typing import Any
 
 from runtime.errors import InvalidInput
 from runtime.graphs.findings import near
-from runtime.graphs.library import GraphVersion
+from runtime.graphs.version import Version
 from runtime.types import JsonObject, RunOptions
 
 _COMMAND = ("resume", "update", "goto")
 
 
-def checked_options(options: RunOptions, version: GraphVersion) -> RunOptions:
+def checked_options(options: RunOptions, version: Version) -> RunOptions:
     """Return the options of a run; InvalidInput names the first step or field that the graph has not.
 
     LangGraph itself drops what it does not know, silently.
@@ -25,7 +25,7 @@ def checked_options(options: RunOptions, version: GraphVersion) -> RunOptions:
     return replace(options, command=options.command and checked_command(options.command, version))
 
 
-def checked_command(command: JsonObject, version: GraphVersion) -> JsonObject:
+def checked_command(command: JsonObject, version: Version) -> JsonObject:
     """Return a command, its update as the state holds it."""
     for name in command:
         if name not in _COMMAND:
@@ -56,6 +56,6 @@ def _update(update: Any) -> JsonObject:
     raise InvalidInput("`update` is an object of fields, or a list of pairs with each field once; mend it.")
 
 
-def _check_step(name: str, version: GraphVersion) -> None:
+def _check_step(name: str, version: Version) -> None:
     if name not in version.steps:
         raise InvalidInput(f"The graph {version.name} has no step {name[:100]}; {near(name, version.steps)}")

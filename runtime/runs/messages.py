@@ -28,12 +28,13 @@ class MessageWriter:
         started: Callable[[], None] = lambda: None,
         namespace: tuple[str, ...] = (),
         node: str = "",
+        role: str = "ai",
     ) -> None:
         self.id, self.node, self.ended = id, node, False
         self._on_start = started
         self._channel, self._run, self._namespace = channel, run, namespace
         self._about = _about(id, node)
-        self._start: JsonObject = {"role": "ai", "metadata": metadata}
+        self._start: JsonObject = {"role": role, "metadata": metadata}
         self._started = False
         self._started_at = self._block_at = 0
         self._index = -1
@@ -55,6 +56,12 @@ class MessageWriter:
         if delta.tool_call:
             self._tool(delta.tool_call)
         self._usage = delta.usage or self._usage
+
+    def block(self, content: JsonObject) -> None:
+        """Send a block that comes as a whole, such as an image."""
+        if not self.ended:
+            self._open(content["type"], content)
+            self._close_block()
 
     def finish(self, usage: Usage | None = None) -> None:
         """End the message as a whole one; `usage` counts if no delta has said it."""
@@ -137,8 +144,10 @@ def _about(id: str, node: str) -> JsonObject:
 
 
 def _finished(block: JsonObject, text: str) -> JsonObject:
-    if block["type"] != "tool_call":
+    if block["type"] in ("text", "reasoning"):
         return {**block, block["type"]: text}
+    if block["type"] != "tool_call":
+        return block
     try:
         return {**block, "args": orjson.loads(text or "{}")}
     except orjson.JSONDecodeError as error:

@@ -9,6 +9,9 @@ from runtime.types import Event
 SPARE = 2
 """Seqs left free before the events that finish a block: one for each event a replay puts there."""
 
+_HEAVY = frozenset({"args", "base64", "data", "output", "value"})
+"""What a block that comes as a whole says only when it finishes."""
+
 
 def with_starts(events: Iterable[Event], after: int) -> list[Event]:
     """Return stored events with the message-start and content-block-start of each finished block.
@@ -39,7 +42,9 @@ def empty_block(content: dict[str, object]) -> dict[str, object]:
         return {"type": "text", "text": ""}
     if kind == "reasoning":
         return {"type": "reasoning", "reasoning": ""}
-    return {**content, "type": "tool_call_chunk", "args": ""}
+    if kind in ("tool_call", "invalid_tool_call"):
+        return {**content, "type": "tool_call_chunk", "args": ""}
+    return {key: value for key, value in content.items() if key not in _HEAVY}
 
 
 def _live(event: Event, seq: int, origin: int, data: dict[str, object]) -> Event:

@@ -20,7 +20,8 @@ from runtime.errors import (
     NotFound,
     Overloaded,
 )
-from runtime.graphs.library import GraphLibrary, GraphVersion
+from runtime.graphs.library import GraphLibrary
+from runtime.graphs.version import Version
 from runtime.ports import Journal, RunChange
 from runtime.runs.alarms import Alarms
 from runtime.runs.answers import Answer, answered, question, resuming
@@ -82,6 +83,7 @@ class Runs:
             return earlier
         before = await self._interrupted(request) if request.goes_on else None
         version, goes_on = await self._version(request, before)
+        version.validate_config(request.config)
         run = _new_run(request, version, before, goes_on=goes_on)
         thread, channel, new = await self._thread(request)
         run = replace(run, thread=thread.id)
@@ -111,6 +113,7 @@ class Runs:
         run = await self._asking(thread, answer)
         # Refused aloud, and before anything is written: the version it started with must be there.
         version = self._library.version(run.graph, run.version)
+        version.validate_config(answer.config)
         resumed = answered(run, answer)
         resumed = replace(resumed, options=checked_options(resumed.options, version))
         turn = self._queue.enter(thread, bounded=False)
@@ -235,7 +238,7 @@ class Runs:
             raise Conflict(f"No run of the {where} waits for an answer; send an input instead.")
         return None
 
-    async def _version(self, request: StartRun, before: Run | None) -> tuple[GraphVersion, bool]:
+    async def _version(self, request: StartRun, before: Run | None) -> tuple[Version, bool]:
         """Return the version that carries a request out, and whether it goes on with what is left to do."""
         if before and not request.options.checkpoint:
             return self._same(request, before.graph, before.version), True
@@ -258,7 +261,7 @@ class Runs:
             raise NoSuchCheckpoint("A new thread has no checkpoints; name the thread of this one.")
         return None
 
-    def _same(self, request: StartRun, graph: str, version: str) -> GraphVersion:
+    def _same(self, request: StartRun, graph: str, version: str) -> Version:
         if graph != request.graph:
             raise InvalidInput(
                 f"What is left to do is of the graph {graph}, not {request.graph}; name that one."
@@ -403,7 +406,7 @@ class Runs:
         await self.respond(run.tenant, run.thread, Answer({asked.id: asked.otherwise}))
 
 
-def _new_run(request: StartRun, version: GraphVersion, before: Run | None, *, goes_on: bool) -> Run:
+def _new_run(request: StartRun, version: Version, before: Run | None, *, goes_on: bool) -> Run:
     options = checked_options(request.options, version)
     if before is not None and not options.checkpoint:
         options = resuming(options, before.waiting)

@@ -14,7 +14,7 @@ from langgraph.types import StateSnapshot, StateUpdate
 
 from runtime.errors import InvalidInput, NoSuchCheckpoint
 from runtime.graphs.findings import near
-from runtime.graphs.library import GraphVersion
+from runtime.graphs.version import Version
 from runtime.journal.checkpoints import JournalSaver
 from runtime.runs.checks import checked_command
 from runtime.runs.commands import command_of
@@ -32,14 +32,14 @@ _KEPT = ("parents", "counters_since_delta_snapshot")
 class Versions(Protocol):
     """Where the versions of graphs are."""
 
-    def get(self, name: str) -> GraphVersion:
+    def get(self, name: str) -> Version:
         """Return the version for what is new; NotFound."""
 
-    def version(self, name: str, version: str) -> GraphVersion:
+    def version(self, name: str, version: str) -> Version:
         """Return that version; NotFound when it is gone."""
 
 
-def written_by(version: GraphVersion) -> JsonObject:
+def written_by(version: Version) -> JsonObject:
     """Return the part of a checkpoint's metadata that says which version wrote it."""
     return {"graph_id": version.name, "graph_version": version.version}
 
@@ -156,10 +156,10 @@ class States:
             raise failure
         assert found
 
-    def _version(self, metadata: Mapping[str, Any]) -> GraphVersion:
+    def _version(self, metadata: Mapping[str, Any]) -> Version:
         return self.library.version(*_wrote(metadata))
 
-    def _first(self, thread: str, graph: str | None) -> GraphVersion:
+    def _first(self, thread: str, graph: str | None) -> Version:
         if graph is None:
             raise InvalidInput(
                 f"The thread {thread} has no state, and its metadata names no graph_id; set that first."
@@ -198,7 +198,7 @@ def _no_checkpoint(thread: str, place: Place) -> NoSuchCheckpoint:
     )
 
 
-def _checked(update: Update, version: GraphVersion) -> Update:
+def _checked(update: Update, version: Version) -> Update:
     name = update.as_node
     if name is not None and name not in (*version.steps, *_NO_STEPS):
         raise InvalidInput(f"The graph {version.name} has no step {name[:100]}; {near(name, version.steps)}")

@@ -5,32 +5,35 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphDrained, GraphRecursionError
 from langgraph.runtime import RunControl
+from langgraph.store.base import BaseStore
 from langgraph.types import Command
 
 from runtime.errors import LimitExceeded
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import Services
-from runtime.graphs.library import GraphVersion
 from runtime.graphs.scope import RunScope
+from runtime.graphs.version import Version
 from runtime.journal.checkpoints import JournalSaver
 from runtime.runs.answers import merged
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.commands import command_of
 from runtime.runs.control import Control
 from runtime.runs.messages import MessageWriter
+from runtime.runs.narrator import Narrator
 from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
 from runtime.runs.states import Versions, written_by
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
-from runtime.types import JsonObject, Run, RunStatus, Usage
+from runtime.types import Run, RunStatus, Usage
 
 _log = get_logger(__name__)
 
@@ -45,6 +48,8 @@ class Worker:
     telemetry: Telemetry
     timeout: float
     """Seconds a run may take when its graph sets no shorter limit."""
+    store: BaseStore | None = None
+    """What steps written in Python find as `runtime.store`."""
 
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Run the graph to its end, or to where it waits.  Never raises but for cancellation."""
@@ -55,8 +60,12 @@ class Worker:
             spent = _Spent(version.limits.max_cost_usd)
             async with asyncio.timeout(min(version.limits.timeout or self.timeout, self.timeout)) as limit:
                 scope = self._scope(run, channel, catalog, spent, open_messages, _monotonic(limit.when()))
-                with self._span(run) as span:
-                    ending = await _Execution(self, run, version, channel, scope, control).carry()
+                begun = partial(self._begin, run, open_messages)
+                with (
+                    self._span(run) as span,
+                    closing(Narrator(run, version, channel, begun, self.telemetry)) as told,
+                ):
+                    ending = await _Execution(self, run, version, told, scope, control).carry()
                     span.set(status=ending.status.value)
             return ending
         except TimeoutError:
@@ -65,7 +74,10 @@ class Worker:
             )
             return Ending(RunStatus.TIMEOUT, error=describe(LimitExceeded(sentence, limit="timeout"), run.id))
         except GraphRecursionError:
-            sentence = "The run took more steps than limits.max_steps allows; raise it, or mend the loop."
+            sentence = (
+                "The run took more steps than limits.max_steps of its graph allows (recursion_limit of one "
+                "written in Python); raise it, or mend the loop."
+            )
             return Ending(RunStatus.ERROR, error=describe(LimitExceeded(sentence, limit="max_steps"), run.id))
         except Exception as error:
             described = describe(error, run.id)
@@ -90,6 +102,12 @@ class Worker:
             parent=None if again else run.traceparent,
             links=(run.traceparent,) if again else (),
         )
+
+    def _begin(self, run: Run, open_messages: list[MessageWriter], message: MessageWriter) -> None:
+        """Note a message that begins with its first token."""
+        open_messages.append(message)
+        if len(open_messages) == 1 and run.attempt == 1:
+            self.telemetry.metrics.first_token(time.time() - run.created_at)
 
     def _scope(
         self,
@@ -131,29 +149,28 @@ class _Execution:
 
     worker: Worker
     run: Run
-    version: GraphVersion
-    channel: Channel
+    version: Version
+    told: Narrator
     scope: RunScope
     control: Control
-    values: JsonObject | None = None
     questions: Questions = field(default_factory=Questions)
     taken: int = 0
     """How many of the messages sent into the run its state holds."""
 
     async def carry(self) -> Ending:
         """Drive the graph; a message that is sent into it is taken in at the next step boundary."""
-        graph = self.version.compiled(self.worker.saver)
         given, checkpoint = await self._beginning()
-        while True:
-            try:
-                await self._drive(graph, given, checkpoint)
-            except GraphDrained:
-                if self.control.leaving:
-                    return Ending(RunStatus.ACCEPTED)
-            if not (injected := self.control.injected[self.taken :]):
-                return await self._ending(graph)
-            self.taken += len(injected)
-            given, checkpoint = Command(update={self.version.conversation: injected}), None
+        async with self.version.opened(self.run, self.worker.saver, self.worker.store) as graph:
+            while True:
+                try:
+                    await self._drive(graph, given, checkpoint)
+                except GraphDrained:
+                    if self.control.leaving:
+                        return Ending(RunStatus.ACCEPTED)
+                if not (injected := self.control.injected[self.taken :]):
+                    return await self._ending(graph)
+                self.taken += len(injected)
+                given, checkpoint = Command(update={self.version.conversation: injected}), None
 
     async def _beginning(self) -> tuple[Any, str | None]:
         """Return what LangGraph is given, and the checkpoint it begins from when that is not the newest."""
@@ -181,54 +198,53 @@ class _Execution:
         stream = graph.astream(
             given,
             self._config(checkpoint),
-            context=self.scope,
-            stream_mode=["updates", "values"],
+            context=self.version.context(run, self.scope),
+            stream_mode=list(self.version.tells),
             subgraphs=True,
             durability="async",
             interrupt_before=_steps(options.interrupt_before),
             interrupt_after=_steps(options.interrupt_after),
             control=stop,
         )
-        async with aclosing(_generator(stream)) as parts:
-            async for namespace, mode, part in parts:
-                if mode == "updates" and "__interrupt__" in part:
-                    self.questions.add(namespace, part["__interrupt__"])
-                elif mode == "values":
-                    self._values(namespace, part)
-                else:
-                    _updates(self.channel, run, namespace, part, self.version)
-
-    def _values(self, namespace: tuple[str, ...], part: JsonObject) -> None:
-        if namespace:
-            part = {name: value for name, value in part.items() if name != "__interrupt__"}
-        else:
-            part = self.values = self.version.visible(part)
-        self.channel.live(self.run.id, "values", part, namespace)
+        try:
+            async with aclosing(_generator(stream)) as parts:
+                async for namespace, mode, part in parts:
+                    if mode == "updates" and "__interrupt__" in part:
+                        self.questions.add(namespace, part["__interrupt__"])
+                    else:
+                        self.told.take(namespace, mode, part)
+        except GraphDrained:
+            raise
+        except Exception as error:
+            if (failed := self.told.failure(error)) is error:
+                raise
+            raise failed from error
 
     def _config(self, checkpoint: str | None = None) -> RunnableConfig:
-        run = self.run
-        configurable: JsonObject = {"thread_id": run.thread, "run_id": run.id, "fence": run.fence}
+        run, asked = self.run, self.run.config
+        configurable = self.version.configurable(run)
+        configurable |= {"thread_id": run.thread, "run_id": run.id, "fence": run.fence}
         if checkpoint:
             configurable["checkpoint_id"] = checkpoint
+        about = {"run_id": run.id, "turn": run.options.turn, "injected": self.taken}
         return {
             "configurable": configurable,
-            "metadata": {
-                **written_by(self.version),
-                "run_id": run.id,
-                "turn": run.options.turn,
-                "injected": self.taken,
-            },
-            "recursion_limit": self.version.limits.max_steps,
-            **_allowed(run.config),
+            "metadata": {**asked.get("metadata", {}), **written_by(self.version), **about},
+            "recursion_limit": asked.get("recursion_limit") or self.version.limits.max_steps,
+            "tags": asked.get("tags", []),
+            "callbacks": self.told.callbacks,
         }
 
     async def _ending(self, graph: Any) -> Ending:
         if self.questions.stopped:
+            self.told.end("interrupted")
             asked = self.questions.asked()
             return Ending(RunStatus.INTERRUPTED, waiting=merged(asked, self.run.waiting))
-        if self.values is None:  # the last attempt was killed after its last step
-            self.values = self.version.visible((await graph.aget_state(self._config())).values)
-        return Ending(RunStatus.SUCCESS, output=self.version.output_of(self.values))
+        self.told.end("completed")
+        values = self.told.values
+        if values is None:  # the last attempt was killed after its last step
+            values = self.version.visible((await graph.aget_state(self._config())).values)
+        return Ending(RunStatus.SUCCESS, output=self.version.output_of(values))
 
 
 @dataclass(slots=True)
@@ -247,31 +263,12 @@ class _Spent:
             raise LimitExceeded(sentence, limit="max_cost_usd")
 
 
-def _updates(
-    channel: Channel, run: Run, namespace: tuple[str, ...], part: dict[str, Any], version: GraphVersion
-) -> None:
-    # What a resumed step had written before the interrupt was shown then.
-    if "__metadata__" in part:
-        return
-    drafts = [
-        Draft("updates", {"node": node, "values": version.visible(values or {})}, namespace)
-        for node, values in part.items()
-    ]
-    channel.durable(run.id, drafts)
-
-
 def _custom(channel: Channel, run: Run, name: str, payload: Any) -> None:
     channel.durable(run.id, [Draft("custom", {"name": name, "payload": payload})])
 
 
 def _steps(named: Sequence[str]) -> Any:
     return "*" if "*" in named else list(named) or None
-
-
-def _allowed(config: JsonObject) -> RunnableConfig:
-    """Return what a client may set of a run's LangGraph config: its tags."""
-    tags = config.get("tags")
-    return {"tags": [str(tag) for tag in tags]} if isinstance(tags, list) else {}
 
 
 def _monotonic(when: float | None) -> float:

@@ -1,0 +1,1 @@
+"""A LangGraph application as people have them; tests copy it and serve it."""
