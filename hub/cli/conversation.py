@@ -164,7 +164,7 @@ class _Watch:
                 return self._message(data)
             case "updates":
                 return Step(data["node"], data["values"])
-            case "lifecycle" if data.get("run_id") == self._run:
+            case "lifecycle" if data.get("run_id") == self._run and not frame["params"]["namespace"]:
                 return self._lifecycle(data)
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,16 +52,24 @@ def check(target: Target, files: tuple[Path, ...], as_json: bool) -> int:
 @click.pass_obj
 def show(target: Target, name: str, mermaid: bool) -> None:
     """Draw the graph NAME: its steps, and where each one goes."""
-    from runtime.graphs.draw import as_mermaid, as_text
+    from runtime.graphs.draw import as_mermaid, as_text, drawing_as_mermaid, drawing_as_text
+    from runtime.graphs.library import GraphVersion
 
-    spec = _library(target).get(name).spec
-    click.echo(as_mermaid(spec) if mermaid else as_text(spec))
+    version = _library(target).get(name)
+    if isinstance(version, GraphVersion):
+        click.echo(as_mermaid(version.spec) if mermaid else as_text(version.spec))
+    else:
+        drawn = version.drawn(xray=True)
+        click.echo(drawing_as_mermaid(drawn) if mermaid else drawing_as_text(name, drawn))
 
 
 def _library(target: Target) -> GraphLibrary:
     from runtime.extensions.loader import load_plugins
     from runtime.graphs.library import GraphLibrary
+    from runtime.graphs.opening import add_python_graphs
 
     settings = target.settings()
     catalog = load_plugins(settings)
-    return GraphLibrary(settings, lambda: catalog)
+    library = GraphLibrary(settings, lambda: catalog)
+    asyncio.run(add_python_graphs(library, catalog, settings))
+    return library

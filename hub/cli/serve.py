@@ -30,17 +30,31 @@ _INTERRUPTED = 130
 @click.command("serve")
 @click.option("--host", help="Listen here; anything but loopback needs [auth] mode other than open.")
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--langgraph",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Serve the graphs of this langgraph.json too.",
+)
 @click.option("--traces", type=click.Path(dir_okay=False, path_type=Path), help="Write spans to this file.")
 @click.option(
     "--until-stdin-closes", is_flag=True, hidden=True, help="End with the process that started this."
 )
 @click.pass_obj
 def command(
-    target: Target, host: str | None, port: int | None, traces: Path | None, until_stdin_closes: bool
+    target: Target,
+    host: str | None,
+    port: int | None,
+    langgraph: Path | None,
+    traces: Path | None,
+    until_stdin_closes: bool,
 ) -> None:
     """Serve the workspace over HTTP and WebSockets; Ctrl-C or SIGTERM ends it in order."""
-    trace_file = str(traces.resolve()) if traces else None
-    settings = target.settings(hub__host=host, hub__port=port, telemetry__traces=trace_file)
+    files = {
+        "telemetry__traces": str(traces.resolve()) if traces else None,
+        "graphs__langgraph": str(langgraph.resolve()) if langgraph else None,
+    }
+    settings = target.settings(hub__host=host, hub__port=port, **files)
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
     asyncio.run(_serve(settings))

@@ -10,11 +10,11 @@ from aiohttp import web
 
 from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.routes.shapes import has, moment, ordered, selected
-from runtime.errors import HubbubError, InvalidInput
+from runtime.errors import HubbubError, InvalidInput, NotFound
 from runtime.types import JsonObject
 
 if TYPE_CHECKING:
-    from runtime.graphs.library import GraphVersion
+    from runtime.graphs.version import Version
 
 MOST = 1000
 """The most assistants in one answer."""
@@ -34,9 +34,15 @@ class AssistantSearch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Drawn(msgspec.Struct, forbid_unknown_fields=True):
-    """The query of `GET /assistants/{id}/graph`; graphs are drawn with what they contain anyway."""
+    """The query of `GET /assistants/{id}/graph`: whether, or how deep, the graphs inside are drawn too."""
 
     xray: str = "false"
+
+
+class Inner(msgspec.Struct, forbid_unknown_fields=True):
+    """The query of `GET /assistants/{id}/subgraphs`: whether to list what is inside the graphs inside."""
+
+    recurse: bool = False
 
 
 async def search(call: Call[AssistantSearch]) -> web.Response:
@@ -72,18 +78,38 @@ async def schemas(call: Call[Nothing]) -> web.Response:
             "input_schema": version.input_schema,
             "output_schema": version.output_schema,
             "state_schema": version.state_schema,
-            "config_schema": None,
-            "context_schema": None,
+            "config_schema": version.config_schema,
+            "context_schema": version.context_schema,
         }
     )
 
 
 async def graph(call: Call[Drawn]) -> web.Response:
     """Return a graph's steps and edges."""
-    return reply(_version(call).compiled(None).get_graph().to_json())
+    return reply(_version(call).drawn(_xray(call.given.xray)))
 
 
-def _version(call: Call[Any]) -> GraphVersion:
+async def subgraphs(call: Call[Inner]) -> web.Response:
+    """Return the schemas of the graphs inside a graph, by the steps that lead to them."""
+    wanted = call.request.match_info.get("namespace")
+    found = _version(call).subgraphs(recurse=call.given.recurse or wanted is not None)
+    if wanted is None:
+        return reply(found)
+    if wanted not in found:
+        known = ", ".join(found) or "none"
+        raise NotFound(f"There is no graph inside at {wanted}; there is {known}.")
+    return reply({wanted: found[wanted]})
+
+
+def _xray(text: str) -> bool | int:
+    if text in ("true", "false"):
+        return text == "true"
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise InvalidInput("`xray` is true, false or a number of levels above 0; mend it.")
+
+
+def _version(call: Call[Any]) -> Version:
     return call.engine.library.get(call.path("assistant_id"))
 
 
@@ -102,7 +128,7 @@ def _found(call: Call[AssistantSearch]) -> list[JsonObject]:
     return ordered(found, given.sort_by, given.sort_order or "asc")
 
 
-def _assistant(version: GraphVersion) -> JsonObject:
+def _assistant(version: Version) -> JsonObject:
     saved = moment(_saved_at(version))
     return {
         "assistant_id": version.name,
@@ -119,7 +145,7 @@ def _assistant(version: GraphVersion) -> JsonObject:
     }
 
 
-def _saved_at(version: GraphVersion) -> float:
+def _saved_at(version: Version) -> float:
     try:
         return Path(version.file).stat().st_mtime
     except OSError:
@@ -132,4 +158,11 @@ ENDPOINTS = (
     Endpoint("GET", "/assistants/{assistant_id}", "assistants.get", get),
     Endpoint("GET", "/assistants/{assistant_id}/schemas", "assistants.schemas", schemas),
     Endpoint("GET", "/assistants/{assistant_id}/graph", "assistants.graph", graph, Drawn, where="query"),
+    *(
+        Endpoint("GET", path, "assistants.subgraphs", subgraphs, Inner, where="query")
+        for path in (
+            "/assistants/{assistant_id}/subgraphs",
+            "/assistants/{assistant_id}/subgraphs/{namespace}",
+        )
+    ),
 )

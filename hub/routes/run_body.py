@@ -13,6 +13,7 @@ from hub.endpoint import Call
 from hub.routes.states import place_of
 from hub.routes.stream_modes import LATER_MODES, StreamMode
 from runtime.errors import InvalidInput
+from runtime.graphs.version import CONFIG_KEYS, OURS
 from runtime.runs.run import StartRun
 from runtime.types import JsonObject, RunOptions
 
@@ -21,8 +22,6 @@ Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
 _MODES: Final = get_args(StreamMode)
 _METADATA_KEYS = 64
 _LATEST = 365 * 86400.0
-_IDS = {"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map", "graph_id", "run_id", "assistant_id"}
-"""What the SDKs repeat in `config.configurable`."""
 
 
 class RunBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,7 +54,6 @@ class RunBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _NOT_HERE: Final[dict[str, str]] = {
-    "context": "Graphs here take no `context`; put the values into `input`.",
     "feedback_keys": "There is no feedback service here; leave `feedback_keys` out.",
     "langsmith_tracer": "Traces go where [telemetry] in config.toml says; leave `langsmith_tracer` out.",
 }
@@ -90,7 +88,7 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
         thread=thread,
         create_thread=body.if_not_exists == "create",
         # Who joins the run without a wish of his own is sent the modes it was created with.
-        config={**config_of(body.config or {}), "stream_mode": body.stream_mode},
+        config={**config_of(body.config or {}, body.context), "stream_mode": body.stream_mode},
         metadata=metadata,
         idempotency_key=call.idempotency_key,
         traceparent=call.traceparent,
@@ -161,18 +159,18 @@ def modes_of(asked: str | Sequence[str]) -> list[StreamMode]:
     return cast("list[StreamMode]", modes)
 
 
-def config_of(config: JsonObject) -> JsonObject:
-    """Check what a client may set: its tags and metadata, and the ids that the SDKs repeat."""
-    taken = {"tags", "metadata", "configurable"}
+def config_of(config: JsonObject, context: JsonObject | None = None) -> JsonObject:
+    """Return what a client asks for beside its input; the graph itself says whether it takes that."""
     for name in config:
-        if name not in taken:
-            raise InvalidInput(f"`config.{name[:40]}` cannot be set for one run; set it in the graph file.")
-    configurable = config.get("configurable") or {}
-    if not isinstance(configurable, dict) or configurable.keys() - _IDS:
-        raise InvalidInput(
-            "`config.configurable` holds nothing that a graph here reads; put the values into `input`."
-        )
+        if name not in CONFIG_KEYS:
+            raise InvalidInput(f"`config.{name[:40]}` cannot be set for one run; set it in the graph.")
+    for name in ("metadata", "configurable", "context"):
+        if not isinstance(config.get(name) or {}, dict):
+            raise InvalidInput(f"`config.{name}` is an object; mend it.")
     tags = config.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise InvalidInput("`config.tags` is a list of texts; mend it.")
-    return {key: config[key] for key in ("tags", "metadata") if config.get(key)}
+    asked = {name: value for name, value in config.items() if value}
+    # The SDKs repeat ids there that the address and the body say already.
+    own = {name: value for name, value in asked.pop("configurable", {}).items() if name not in OURS}
+    return asked | ({"configurable": own} if own else {}) | ({"context": context} if context else {})

@@ -17,6 +17,8 @@ import pytest
 from hub.app import Server, serve
 from runtime.errors import InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.extensions.catalog import Catalog
+from runtime.graphs.file import Limits
+from runtime.graphs.run_config import check_limits, refuse_own_values
 from runtime.journal.items import JournalItems
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
@@ -52,6 +54,11 @@ class ScriptedVersion:
     output_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
     state_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
     steps: tuple[str, ...] = ("answer",)
+
+    def validate_config(self, config: JsonObject) -> None:
+        """Take what graphs of text files take."""
+        check_limits(config, Limits())
+        refuse_own_values(config)
 
     def validate_input(self, input: JsonObject | None) -> JsonObject:
         """Take an object whose `text` is text."""
