@@ -20,6 +20,8 @@ A lantern of the north pier burns for nine hours before the keeper has to fill i
 
 The keeper of the south pier is called Amaranth Oakley.
 """
+HANGS = 300
+"""Seconds after which a program is taken to hang, on the busiest of machines."""
 SLOW_PLUGIN = '''
 """A step that takes its time."""
 
@@ -93,7 +95,7 @@ def _run(*arguments: str | Path, input: str = "", **more: str) -> Done:
         capture_output=True,
         text=True,
         env=_environment(**more),
-        timeout=60,
+        timeout=HANGS,
         check=False,
     )
 
@@ -122,6 +124,14 @@ def _make_workspace(folder: Path) -> Path:
     (folder / "plugins" / "nap.py").write_text(SLOW_PLUGIN)
     (folder / "graphs" / "slow.toml").write_text(SLOW_GRAPH)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let the programs be interrupted, also where the tests themselves are not: a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
