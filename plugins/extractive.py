@@ -18,6 +18,7 @@ NOTHING = "I found nothing about this in the documents."
 _WORD = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[]*[^\Wa-z_])|\n\s*\n")
 _MARKUP = re.compile(r"^(?:[-*+>#•]+|\d{1,3}[.)])\s+")
+_MARKS = re.compile(r"\[(\d{1,4}(?:\s*[,–-]\s*\d{1,4})*)\]")
 _ENDINGS = ("ingly", "edly", "ing", "ies", "ed", "es", "ly", "s")
 _LITTLE = frozenset(
     """
@@ -173,8 +174,11 @@ def worth_quoting(sentence: str) -> bool:
 
 
 def clean(sentence: str) -> str:
-    """Write it on one line, without the mark of a list item."""
-    return _MARKUP.sub("", " ".join(sentence.split()))
+    """Write it on one line, without the mark of a list item.
+
+    The text's own reference marks become (3): as [3] they would cite a document of the request.
+    """
+    return _MARKS.sub(r"(\1)", _MARKUP.sub("", " ".join(sentence.split())))
 
 
 @hookimpl

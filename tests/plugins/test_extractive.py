@@ -120,6 +120,13 @@ async def test_markup_and_fragments_are_not_quoted() -> None:
     assert text_of(await answer("owls", hits("Owls.", collection=""), Words())) == NOTHING
 
 
+async def test_reference_marks_of_a_document_are_not_taken_for_citations() -> None:
+    text = "Owls hunt mice at night [2], [3, 4] and [5–7]."
+    assert text_of(await answer("Do owls hunt mice?", hits(text, collection=""), Words())) == (
+        "Owls hunt mice at night (2), (3, 4) and (5–7). [1]"
+    )
+
+
 def test_the_question_is_the_graphs_own_where_it_is_given() -> None:
     prompt = {"role": "user", "content": "Answer using ONLY …", "question": "Why?"}
     assert find_question([{"role": "user", "content": "old"}, prompt]) == "Why?"

@@ -1,0 +1,43 @@
+"""Which passages an answer cites."""
+
+from typing import Any
+
+import pytest
+
+from plugins.citations import Citations, Cited
+
+PASSAGES = [{"id": name, "text": f"Text {name}.", "score": 0.5, "source": {"path": name}} for name in "abc"]
+
+
+async def cited(text: str, passages: Any = PASSAGES) -> list[Any]:
+    params = Cited.model_validate({"text": text, "from": "passages"})
+    found = await Citations().run({}, params.model_copy(update={"passages": passages}), None)  # type: ignore[arg-type]
+    return [(each["number"], each["id"]) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("One [2].", [2]),
+        ("Both [3] and [1], [3] again.", [1, 3]),
+        ("Together [1, 3] and [2,3].", [1, 2, 3]),
+        ("Neither [0] nor [4] nor [99999] nor [x] nor [].", []),
+        ("Nothing.", []),
+        ("", []),
+    ],
+)
+async def test_only_what_is_cited_is_a_source_by_its_number(text: str, numbers: list[int]) -> None:
+    assert await cited(text) == [(number, "abc"[number - 1]) for number in numbers]
+
+
+async def test_without_passages_there_are_no_sources() -> None:
+    assert await cited("One [1].", None) == []
+    assert await cited("One [1].", []) == []
+
+
+async def test_a_source_says_where_it_is_from() -> None:
+    params = Cited.model_validate({"text": "[1]", "from": "passages"}).model_copy(
+        update={"passages": PASSAGES}
+    )
+    (source,) = await Citations().run({}, params, None)  # type: ignore[arg-type]
+    assert source == {"number": 1, "id": "a", "text": "Text a.", "score": 0.5, "source": {"path": "a"}}
