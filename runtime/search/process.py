@@ -175,15 +175,22 @@ class SearchServer:
             registered = load_plugins(settings).get("embedder", name)
             if registered is None:
                 raise StorageError(f"The embedder {name} cannot be loaded; see `hubbub plugin list`.")
-            self._embedder = registered.value
+            self._embedder = registered
         if model:
-            self._embedder.load(Path(model))
+            try:
+                self._embedder.value.load(Path(model))
+            except Exception as error:
+                raise StorageError(
+                    f"The model in {model} cannot be loaded ({error}), so only keyword search is up to date; "
+                    "run `hubbub models pull` again, or mend that folder."
+                ) from error
         return self._embed
 
     def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        made: Any = self._embedder.embed(texts, None)
-        vectors: NDArray[np.float32] = asyncio.run(made) if inspect.iscoroutine(made) else made
-        return vectors
+        from runtime.search.queries import checked
+
+        made: Any = self._embedder.value.embed(texts, None)
+        return checked(asyncio.run(made) if inspect.iscoroutine(made) else made, len(texts), self._embedder)
 
 
 class _Reporter:

@@ -105,7 +105,7 @@ class QueryEmbedder:
             with self._telemetry.embeddings_span(self.name, texts=len(new)):
                 deadline = time.monotonic() + DEADLINE
                 rows = await guard.call(found, "embed", new, None, deadline=deadline)
-            vectors.update(zip(new, _checked(rows, len(new), found), strict=True))
+            vectors.update(zip(new, checked(rows, len(new), found), strict=True))
         for text, vector in vectors.items():
             self._remember((space, text), vector)
         size = int(found.value.size)
@@ -135,7 +135,7 @@ class QueryEmbedder:
         return self._catalog().get("embedder", self.name)
 
 
-def _checked(rows: Any, count: int, found: Registered) -> Vectors:
+def checked(rows: Any, count: int, found: Registered) -> Vectors:
     """Return what an embedder made as an array; PluginError when it has another shape than it promised."""
     import numpy as np
 

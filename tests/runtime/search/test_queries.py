@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import PluginError
+from runtime.errors import PluginError, StorageError
 from runtime.search import IndexTotals, Search
 
 OpenSearch = Callable[..., Awaitable[Search]]
@@ -93,10 +93,32 @@ async def test_an_embedder_without_its_secret_leaves_search_by_keyword(
     assert (len(hits), hits.degraded) == (1, True)
 
 
-async def test_an_embedder_that_lies_about_its_size_is_named(open_search: OpenSearch, docs: Path) -> None:
+async def test_an_embedder_that_lies_about_its_size_is_named(
+    open_search: OpenSearch, index: IndexAll, docs: Path
+) -> None:
     _config(docs.parent, "lies = true")
+    search = await open_search()
     with pytest.raises(PluginError, match="letters returned no array of shape"):
-        await (await open_search()).embed(["owls"])
+        await search.embed(["owls"])
+    with pytest.raises(StorageError, match="letters returned no array of shape"):
+        await index(search, docs)
+    assert len(await search.collection("default", "docs").hybrid("owls", 5)) == 1
+
+
+async def test_a_model_that_cannot_be_read_is_named_and_search_is_by_keyword(
+    open_search: OpenSearch, index: IndexAll, docs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "all-MiniLM-L6-v2"
+    folder.mkdir(parents=True)
+    for name in ("model.onnx", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    search = await open_search(tmp_path / "models")
+    with pytest.raises(
+        StorageError, match=r"The model in .*MiniLM-L6-v2 cannot be loaded .*hubbub models pull"
+    ):
+        await index(search, docs)
+    hits = await search.collection("default", "docs").hybrid("owls", 5)
+    assert (len(hits), hits.mode, hits.degraded) == (1, "keyword", True)
 
 
 async def test_an_embedder_that_could_not_be_loaded_leaves_search_by_keyword(
