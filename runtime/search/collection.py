@@ -230,8 +230,6 @@ def _read_passages(
 
 
 def _read_passage(connection: sqlite3.Connection, row: Row, collection: str, size: int) -> Passage:
-    import numpy as np
-
     spans, blob = connection.execute(
         "SELECT p.spans, v.vectors FROM passages p LEFT JOIN sentence_vectors v"
         " ON v.passage = p.id AND p.sentences_stored = 1 WHERE p.id = ?",
@@ -240,5 +238,7 @@ def _read_passage(connection: sqlite3.Connection, row: Row, collection: str, siz
     sentences = cut_sentences(row.text, spans)
     vectors: Any = None
     if blob is not None and len(blob) == 2 * len(sentences) * size:
+        import numpy as np
+
         vectors = np.frombuffer(blob, dtype=np.float16).reshape(len(sentences), size).astype(np.float32)
     return Passage(row.key, row.text, make_source(row, collection), sentences, vectors)
