@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 import orjson
 
+from runtime.errors import TooLarge
 from runtime.journal.sqlite import SqliteJournal, unobserved
 from runtime.ports import ItemsWhere
 from runtime.types import ItemVectors, ItemWrite, StoredItem
 
 T = TypeVar("T")
 
+_LARGEST_PAGE = 16 << 20
 _SWEPT = 1000
 """Items that one commit deletes at most: other writes wait for it."""
 _COLUMNS = "items.id, tenant, namespace, key, value, created_at, updated_at, fields, ttl"
+_VALUE = 4
 _ALIVE = "(expires_at IS NULL OR expires_at > ?)"
 _FINDABLE = "AND fields IS NOT NULL"
 
@@ -46,10 +49,10 @@ class JournalItems:
             f"SELECT {_COLUMNS} FROM items"  # noqa: S608
             f" WHERE id IN (SELECT value FROM json_each(?)) AND tenant = ? AND {_ALIVE}"
         )
-        rows = await self._journal.read(
-            lambda database: database.execute(sql, (_list(ids), tenant, now)).fetchall()
+        page = await self._journal.read(
+            lambda database: _page(database.execute(sql, (_list(ids), tenant, now)))
         )
-        found = {item.id: item for item in map(_item, rows)}
+        found = {item.id: item for item in page}
         return [found[id] for id in ids if id in found]
 
     async def latest(self, tenant: str, where: ItemsWhere, *, limit: int, offset: int) -> list[StoredItem]:
@@ -58,7 +61,7 @@ class JournalItems:
 
         def page(database: sqlite3.Connection) -> list[StoredItem]:
             rows = _rows(database, sql, (), tenant, where, "ORDER BY updated_at DESC, items.id DESC")
-            return [_item(row[1:]) for row in islice(rows, offset, offset + limit)]
+            return _page(row[1:] for row in islice(rows, offset, offset + limit))
 
         return await self._journal.read(page)
 
@@ -155,6 +158,19 @@ def _rows(
     rows = database.execute(f"{sql} {rest}", parameters)
     accept = where.accept
     return rows if accept is None else (row for row in rows if accept(orjson.loads(row[0])))
+
+
+def _page(rows: Iterable[Any]) -> list[StoredItem]:
+    """Return items; TooLarge when their values together would hold up everybody else."""
+    found, size = [], 0
+    for row in rows:
+        size += len(row[_VALUE])
+        if size > _LARGEST_PAGE:
+            raise TooLarge(
+                f"The items of this page have over {_LARGEST_PAGE >> 20} MiB; ask for fewer at once."
+            )
+        found.append(_item(row))
+    return found
 
 
 def _text(namespace: tuple[str, ...]) -> str:

@@ -21,11 +21,14 @@ from langgraph.store.base import (
     validate_op_namespace,
 )
 
-from runtime.errors import HubbubError, InvalidInput
+from runtime.errors import HubbubError, InvalidInput, StorageError
 from runtime.store.requests import ItemQuery, NamespaceQuery, Put
 from runtime.store.store import Store
 from runtime.telemetry import get_logger
 from runtime.types import StoredItem
+
+PATIENCE = 60.0
+"""Seconds that a step which is not async waits for the store: it holds a thread meanwhile."""
 
 _log = get_logger(__name__)
 
@@ -83,7 +86,12 @@ class JournalStore(BaseStore):
                 "The store was asked on the event loop, where waiting would stop every run; "
                 "await its async methods there, as in `await store.aget(…)`."
             )
-        return asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop).result()
+        answer = asyncio.run_coroutine_threadsafe(self.abatch(ops), self._loop)
+        try:
+            return answer.result(PATIENCE)
+        except TimeoutError:
+            answer.cancel()
+            raise StorageError(f"The store did not answer within {PATIENCE:g} s; try again.") from None
 
     async def _read(self, tenant: str, op: Op) -> Result:
         if isinstance(op, GetOp):

@@ -42,11 +42,12 @@ class Ranking:
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Return vectors of length 1 (0 stays 0), so that a product is a cosine."""
+    """Return vectors of length 1, so that a product is a cosine; 0 for what has no direction."""
     import numpy as np
 
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    made: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    sound = (lengths > 0) & np.isfinite(lengths)
+    made: Vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=sound)
     return made
 
 

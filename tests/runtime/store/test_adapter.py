@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.store.base import BaseStore, GetOp, InvalidNamespaceError, PutOp, SearchOp
 
-from runtime.errors import HubbubError, InvalidInput
+from runtime.errors import HubbubError, InvalidInput, StorageError
 from runtime.store.adapter import JournalStore, enter_tenant
 
 NOTES = ("notes",)
@@ -84,6 +84,20 @@ async def test_waiting_on_the_loop_is_refused_instead_of_hanging(adapter: Journa
     enter_tenant("acme")
     with pytest.raises(HubbubError, match="await"):
         adapter.get(NOTES, "note")
+
+
+async def test_a_step_in_a_thread_does_not_wait_for_ever(
+    adapter: JournalStore, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.store.adapter.PATIENCE", 0.05)
+
+    async def never(texts: Any) -> None:
+        await asyncio.Event().wait()
+
+    opened.words.embed = never
+    enter_tenant("acme")
+    with pytest.raises(StorageError, match="did not answer"):
+        await asyncio.to_thread(adapter.search, NOTES, query="tea")
 
 
 async def test_a_batch_reads_what_was_there_before_its_writes_and_the_last_write_counts(

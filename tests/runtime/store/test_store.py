@@ -320,6 +320,11 @@ async def test_too_much_is_refused(store: Store) -> None:
         await note(store, "a", "x" * MAX_VALUE)
     with pytest.raises(TooLarge, match="texts"):
         await store.put("acme", [Put(NOTES, "a", {"all": [f"t{n}" for n in range(100)]}, ["all[*]"])])
+    for number in range(70):
+        await store.put("acme", [Put(("large",), str(number), {"text": "x" * 250_000}, index=False)])
+    with pytest.raises(TooLarge, match="fewer"):
+        await store.search("acme", ItemQuery(("large",), limit=100))
+    assert len((await store.search("acme", ItemQuery(("large",), limit=60))).items) == 60
     for query in (
         ItemQuery(limit=0),
         ItemQuery(limit=10_000),
