@@ -53,6 +53,8 @@ class ScriptedVersion:
     input_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
     output_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
     state_schema: JsonObject = field(default_factory=lambda: {"type": "object"})
+    config_schema: JsonObject | None = None
+    context_schema: JsonObject | None = None
     steps: tuple[str, ...] = ("answer",)
 
     def validate_config(self, config: JsonObject) -> None:
