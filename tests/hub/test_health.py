@@ -31,6 +31,7 @@ async def test_a_hub_that_cannot_write_is_not_ready(hub: Any) -> None:
 
 
 async def test_health_names_every_part_and_says_that_search_is_by_keyword(hub: Any) -> None:
+    hub.engine.search.mode = "keyword"
     async with hub.client.get("/healthz") as answer:
         assert answer.content_type == "application/health+json"
         found = await answer.json(content_type=None)
@@ -41,6 +42,7 @@ async def test_health_names_every_part_and_says_that_search_is_by_keyword(hub: A
 
 
 async def test_strangers_are_told_whether_all_is_well_and_nothing_else(guarded: Any) -> None:
+    guarded.engine.search.mode = "keyword"
     assert await guarded.ask("GET", "/healthz") == (200, {"status": "warn"})
     assert "checks" in (await guarded.ask("GET", "/healthz", headers=guarded.owner))[1]
     assert (await guarded.ask("GET", "/metrics"))[0] == 401
