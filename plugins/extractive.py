@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -50,13 +51,15 @@ class Candidate:
 
 
 class Extractive:
-    """Scores sentences by cosine, shared words and the rank of their document; without vectors by words.
+    """Scores sentences by cosine, shared words and the rank of their document.
 
-    It cannot reason or verify: it quotes.  Citations `[n]` count the documents of the request.
+    Without vectors it goes by words and their order.  It cannot reason or verify: it quotes.
+    Citations `[n]` count the documents of the request.
     """
 
     name = "extractive"
     overlap_share, rank_share = 0.3, 0.1
+    order_share = 0.2
     enough, enough_words = 0.42, 0.34
     behind = 0.35
 
@@ -78,7 +81,7 @@ class Extractive:
 
     async def _candidates(self, question: str, hits: Sequence[Hit], ctx: Context) -> list[Candidate]:
         hits = hits[: self._settings.documents]
-        asked = stems(question)
+        asked, pairs = stems(question), neighbours(question)
         if not hits or not question.strip():
             return []
         stored = await read_passages(hits, ctx)
@@ -91,7 +94,9 @@ class Extractive:
                     continue
                 overlap = len(asked & stems(sentence)) / max(1, len(asked))
                 if cosines is None:
-                    evidence, enough = overlap, overlap >= self.enough_words
+                    # "What is a thread?" asks for "A thread is …", not for whatever has the word.
+                    order = len(pairs & neighbours(sentence)) / max(1, len(pairs))
+                    evidence, enough = overlap + self.order_share * order, overlap >= self.enough_words
                 else:
                     evidence = float(cosines[place]) + self.overlap_share * overlap
                     enough = evidence >= self.enough
@@ -158,6 +163,12 @@ def render(chosen: Sequence[Candidate]) -> str:
 def stems(text: str) -> set[str]:
     """Return the words that mean something, without their endings."""
     return {stem(word) for word in _WORD.findall(text.lower()) if word not in _LITTLE}
+
+
+def neighbours(text: str) -> set[tuple[str, str]]:
+    """Return each two words that stand side by side, without their endings."""
+    words = [stem(word) for word in _WORD.findall(text.lower())]
+    return set(pairwise(words))
 
 
 def stem(word: str) -> str:

@@ -156,6 +156,8 @@ class Embedding:
             parts.append(
                 np.asarray(self._embed([texts[at] for at in order[start : start + CALL]]), dtype=np.float32)
             )
+        if not parts:
+            return np.zeros((0, 0), dtype=np.float32)
         found = np.concatenate(parts)
         vectors = np.empty_like(found)
         vectors[order] = found

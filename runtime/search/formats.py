@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from runtime.search.code import CodeLines
 from runtime.search.data import Piece
 from runtime.search.sentences import Span, find_spans, sentence_spans
 from runtime.search.splitter import split_text
@@ -25,7 +27,6 @@ LONGEST_LINE = 16 * 1024 * 1024
 _READ_AHEAD = 32 * 1024
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
 
 Complain = Callable[[int, str], None]
 """Told (line, sentence) for what is skipped inside a file."""
@@ -37,24 +38,20 @@ def read_markdown(path: Path, encoding: str, advance: Advance) -> Iterator[Piece
     """Yield passages that never cross a heading; the title is the path of headings down to there."""
     section = _Section(path.name)
     headings: list[str] = []
-    fence = ""
+    code_lines = CodeLines()
     for number, line in _lines(path, encoding, advance):
-        mark = _FENCE.match(line)
-        if fence:
-            fence = "" if mark and mark.group(1).startswith(fence) else fence
-        elif mark:
-            fence = mark.group(1)
-        elif len(line) <= LONGEST_HEADING and (heading := _HEADING.match(line.rstrip("\n"))):
+        code = code_lines.see(line)
+        if not code and len(line) <= LONGEST_HEADING and (heading := _HEADING.match(line.rstrip("\n"))):
             yield from section.finish()
             headings = _open(headings, len(heading.group(1)), heading.group(2) or "")
             section = _Section(_title(headings) or path.name, heading.group(2) or "", number)
             continue
-        elif _UNDERLINE.match(line) and (words := section.take_heading()):
+        if not code and _UNDERLINE.match(line) and (words := section.take_heading()):
             yield from section.finish()
             headings = _open(headings, 1 if "=" in line else 2, words)
             section = _Section(_title(headings), words, number - 1)
             continue
-        yield from section.add(number, line)
+        yield from section.add(number, line, code=code)
     yield from section.finish()
 
 
@@ -186,45 +183,75 @@ class _Section:
 
     def __init__(self, title: str, heading: str = "", line: int = 1) -> None:
         self._title, self._heading, self._line = title, heading, line
-        self._parts: list[tuple[int, str]] = []
+        self._parts: list[_Part] = []
         self._size = 0
         self._made = False
 
-    def add(self, number: int, line: str) -> Iterator[Piece]:
+    def add(self, number: int, line: str, *, code: bool = False) -> Iterator[Piece]:
         """Take one line in; yield what is surely whole when much has gathered."""
-        self._parts.append((number, line))
+        self._parts.append(_Part(number, line, code))
         self._size += len(line)
         if self._size > 2 * _READ_AHEAD:
-            text = "".join(part for _, part in self._parts)
+            text = "".join(part.text for part in self._parts)
             spans = split_text(text, PROSE_LIMIT)
             yield from self._pieces(text, spans[:-1])
-            rest = spans[-1][0] if spans else len(text)
-            first = self._parts[0][0] + text.count("\n", 0, rest)
-            self._parts = [(first, text[rest:])] if rest < len(text) else []
-            self._size = len(text) - rest
+            self._forget(spans[-1][0] if spans else len(text))
 
     def take_heading(self) -> str:
         """Give away the last line if it stands alone above an underline: then it is a heading."""
-        if not self._parts or not (words := self._parts[-1][1].strip()) or len(words) > LONGEST_HEADING:
+        if not self._parts or self._parts[-1].code:
             return ""
-        if len(self._parts) > 1 and self._parts[-2][1].strip():
+        words = self._parts[-1].text.strip()
+        if not words or len(words) > LONGEST_HEADING or words.startswith(("-", "*", "+", ">", "|")):
             return ""
-        if words.startswith(("-", "*", "+", ">", "|")):
+        if len(self._parts) > 1 and self._parts[-2].text.strip():
             return ""
         self._parts.pop()
         return words
 
     def finish(self) -> Iterator[Piece]:
         """Yield the rest; a heading with nothing below it is its own text, so that it can be found."""
-        text = "".join(part for _, part in self._parts)
+        text = "".join(part.text for part in self._parts)
         yield from self._pieces(text, split_text(text, PROSE_LIMIT))
         if not self._made and self._heading:
             spans = sentence_spans(self._heading)
             yield Piece(text=self._heading, title=self._title, line=self._line, spans=spans)
 
     def _pieces(self, text: str, spans: list[Span]) -> Iterator[Piece]:
+        prose = self._prose()
         for start, end in spans:
             self._made = True
-            part = text[start:end]
-            line = self._parts[0][0] + text.count("\n", 0, start)
-            yield Piece(text=part, title=self._title, line=line, spans=sentence_spans(part))
+            line = self._parts[0].line + text.count("\n", 0, start)
+            sentences = [
+                (first - start + a, first - start + b)
+                for first, last in ((max(start, a), min(end, b)) for a, b in prose)
+                for a, b in sentence_spans(text[first:last])
+            ]
+            yield Piece(text=text[start:end], title=self._title, line=line, spans=tuple(sentences))
+
+    def _prose(self) -> list[Span]:
+        """Return where the text is no code: sentences are looked for there alone."""
+        runs: list[Span] = []
+        end = 0
+        for code, parts in groupby(self._parts, key=lambda part: part.code):
+            start, end = end, end + sum(len(part.text) for part in parts)
+            if not code:
+                runs.append((start, end))
+        return runs
+
+    def _forget(self, size: int) -> None:
+        """Drop so many characters from the beginning."""
+        while self._parts and len(self._parts[0].text) <= size:
+            size -= len(self._parts.pop(0).text)
+        if self._parts:
+            first = self._parts[0]
+            self._parts[0] = first._replace(text=first.text[size:])
+        self._size = sum(len(part.text) for part in self._parts)
+
+
+class _Part(NamedTuple):
+    """A line of a section, or a part of a long one."""
+
+    line: int
+    text: str
+    code: bool

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 """Changes when the tables do; a file of another format is built anew from the documents."""
 
 TABLES = """

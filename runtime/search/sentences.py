@@ -18,6 +18,7 @@ _BORDER = re.compile(
     re.VERBOSE,
 )
 _ABBREVIATION = re.compile(
+    r"(?:^|\n)[^\S\n]*\d{1,3}\.$|"  # the number of an item
     r"(?:^|[\s(\[])(?:[A-Za-z]|e\.g|i\.e|etc|vs|cf|al|ca|approx|fig|figs|eq|eqs|ref|refs|tab|no|nos|vol|pp|"
     r"dr|mr|mrs|ms|prof|st|sr|jr|inc|ltd|co|dept|est|resp|bzw|z\.B|d\.h|usw)\.[\"'”’)\]]*$",
     re.IGNORECASE,

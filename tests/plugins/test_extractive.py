@@ -102,6 +102,12 @@ async def test_it_says_when_it_found_nothing(question: str) -> None:
     assert text_of(await answer("When do larks sing?", [], Words())) == NOTHING
 
 
+async def test_without_vectors_the_order_of_the_words_decides_between_equals() -> None:
+    texts = hits("List owls, the latest first.", "An owl is a bird of the night.", collection="")
+    said = text_of(await answer("What is an owl?", texts, Words()))
+    assert said.startswith("An owl is a bird of the night. [2]")
+
+
 async def test_hits_that_are_not_stored_are_cut_into_sentences_themselves() -> None:
     deltas = await answer("Do owls hunt mice?", hits(OWLS, collection=""), Words())
     assert text_of(deltas) == "Owls hunt mice at night. [1]"

@@ -55,6 +55,37 @@ def test_a_hash_inside_a_fence_is_no_heading(read: Read) -> None:
     assert "# a comment" in pieces[0].text
 
 
+def sentences(pieces: list[Piece]) -> list[str]:
+    return [piece.text[start:end] for piece in pieces for start, end in piece.spans]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Do this.\n```sh\nmake. Then. It.\n```\nThen wait. Done.\n", ["Do this.", "Then wait.", "Done."]),
+        ("Do this:\n\n    make demo\n\n    make test\n\nThen wait.\n", ["Do this:", "Then wait."]),
+        ("~~~\nOpen. Without end.\n", []),
+        ("- One.\n\n    Still one.\n- Two.\n", ["- One.", "Still one.", "- Two."]),
+        ("1. One.\n\n\tStill one.\n\nText.\n\n\tcode\n", ["1. One.", "Still one.", "Text."]),
+        ("A line\n    that is broken. Next.\n", ["A line\n    that is broken.", "Next."]),
+    ],
+)
+def test_code_can_be_found_and_is_no_sentence(read: Read, text: str, told: list[str]) -> None:
+    pieces = read("a.md", text)
+    assert sentences(pieces) == told
+    assert "".join("".join(piece.text for piece in pieces).split()) == "".join(text.split())
+
+
+def test_code_is_none_wherever_a_long_section_is_cut(read: Read) -> None:
+    block = "A sentence of prose. And one more.\n\n```\nno. sentence. here.\n```\n\n"
+    told = sentences(read("a.md", block * 3_000))
+    assert told == ["A sentence of prose.", "And one more."] * 3_000
+
+
+def test_in_plain_text_there_is_no_code(read: Read) -> None:
+    assert sentences(read("a.txt", "\n    Deep. Text.\n")) == ["Deep.", "Text."]
+
+
 def test_a_heading_without_text_can_still_be_found(read: Read) -> None:
     assert [(p.title, p.text) for p in read("a.md", "# Lonely\n# Next\nx")] == [
         ("Lonely", "Lonely"),

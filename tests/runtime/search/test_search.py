@@ -91,6 +91,21 @@ async def test_with_a_model_it_finds_by_meaning_and_by_both(
     assert await collection.hybrid("owls", 3) == ()
 
 
+async def test_a_document_of_nothing_but_code_has_vectors_and_no_sentences(
+    open_search: OpenSearch, index: IndexAll, docs: Path, models: Path
+) -> None:
+    (docs / "animals.jsonl").unlink()
+    (docs / "a.md").write_text("```\nimport owls\n```\n")
+    search = await open_search(models)
+    await index(search, docs)
+    collection = search.collection("default", "docs")
+    (hit,) = await collection.hybrid("owls", 3)
+    (passage,) = await collection.passages([hit.id])
+    assert (list(passage.sentences), hit.mode) == ([], "hybrid")
+    assert passage.vectors is not None
+    assert passage.vectors.shape == (0, 384)
+
+
 async def test_a_tenant_sees_nothing_of_another(open_search: OpenSearch, index: IndexAll, docs: Path) -> None:
     search = await open_search()
     await index(search, docs, tenant="a")

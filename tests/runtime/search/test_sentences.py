@@ -26,6 +26,8 @@ def test_every_character_is_in_exactly_one_sentence(text: str) -> None:
         ("A line that\ngoes on. New one.", ["A line that\ngoes on.", "New one."]),
         ("Title\n\nText here.", ["Title", "Text here."]),
         ("Choose:\n- one thing\n- another", ["Choose:", "- one thing", "- another"]),
+        ("1. Do this. Then.\n2. Do that.", ["1. Do this.", "Then.", "2. Do that."]),
+        ("It was in 19. Then not.", ["It was in 19.", "Then not."]),
         ("これは文。次の文。", ["これは文。", "次の文。"]),
         ('He said "no." She left.', ['He said "no."', "She left."]),
         ("", []),
