@@ -108,6 +108,8 @@ async def first_token_of_socket(hub: Hub, runs: int) -> list[float]:
             first = 0.0
             while not finished:
                 frame = json.loads(await socket.recv())
+                if frame["type"] == "error":
+                    raise RuntimeError(frame["message"])
                 data = frame.get("params", {}).get("data", {})
                 if data.get("event") == "content-block-delta" and not first:
                     first = time.perf_counter() - started

@@ -159,7 +159,7 @@ async def open_engine(settings: Settings) -> Engine:
         services, lent = _Services(gateway, search), JournalStore(store)
         worker = Worker(library, saver, services, telemetry, settings.runs.timeout, lent)
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
-        channels = Channels(journal, queue.busy)
+        channels = Channels(journal)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
         states = States(library, saver)
         runs = Runs(journal, channels, queue, dispatcher, library, states)

@@ -333,7 +333,7 @@ class Journal(Protocol):
         key, the run or the thread is there already, or when `answers` was answered by somebody else.
         """
 
-    def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> asyncio.Future[str]:
+    async def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> str:
         """Let an interrupted run go on with the answers in its options, in one commit with its events.
 
         Refused with "answered" when it does not wait any longer, or its fence is not `fence`.
@@ -363,7 +363,7 @@ class Journal(Protocol):
     async def first_seq(self, thread: str, run: str) -> int:
         """Return the seq of a run's first event; 0 when it has none."""
 
-    def change_options(self, run: str, options: RunOptions) -> asyncio.Future[str]:
+    async def change_options(self, run: str, options: RunOptions) -> str:
         """Store the options of an active run; refused with "fenced" when it has ended."""
 
     async def ask(self, run: str, waiting: tuple[Interrupt, ...]) -> None:
@@ -375,8 +375,11 @@ class Journal(Protocol):
     async def asked(self, thread: str, interrupt: str) -> bool:
         """Whether a run of the thread has ever asked this question."""
 
-    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> None:
-        """Take note that a message has begun; its durable end, appended, takes the note away."""
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> asyncio.Future[str]:
+        """Take note that a message begins; the future is done when that is on disk.
+
+        The message's durable end takes the note away, and so does any change of its run.
+        """
 
     async def open_messages(self, run: str) -> Sequence[tuple[str, tuple[str, ...]]]:
         """Return ids and namespaces of the messages that a run has begun and not ended."""

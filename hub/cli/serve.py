@@ -17,6 +17,7 @@ import click
 from hub.cli.chat import input_of, text_field
 from hub.cli.output import program
 from hub.cli.program import Target
+from runtime.errors import StorageError
 
 if TYPE_CHECKING:
     from hub.app import Server
@@ -71,12 +72,24 @@ async def _serve(settings: Settings) -> None:
         lock.publish(server.url, server.engine.boot_token)
         _greet(server)
         try:
-            await told_to_stop.wait()
+            await _stop_or_loss(told_to_stop, server)
         finally:
             _end_in(settings.hub.drain)
             await server.stop()
     finally:
         lock.release()
+
+
+async def _stop_or_loss(told_to_stop: asyncio.Event, server: Server) -> None:
+    """Wait until told to stop; StorageError when the journal is lost, for the next start mends that."""
+    stop, loss = (
+        asyncio.create_task(told_to_stop.wait(), name="told to stop"),
+        asyncio.create_task(server.engine.journal.lost(), name="journal lost"),
+    )
+    await asyncio.wait([stop, loss], return_when=asyncio.FIRST_COMPLETED)
+    if loss.done():
+        raise StorageError(loss.result())
+    loss.cancel()
 
 
 def _signalled() -> asyncio.Event:

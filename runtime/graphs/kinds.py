@@ -74,6 +74,8 @@ class Kind:
     call: Callable[[PluginCall], Awaitable[Outcome]]
     free: bool = False
     """Whether parameters that nobody declares are part of the item."""
+    acts: bool = False
+    """Whether a call may change something outside."""
 
     def own(self, registered: Registered) -> type[BaseModel] | None:
         """Return the model of the object's own parameters."""
@@ -133,8 +135,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "scorer": Kind(ScorerParams, _score, free=True),
     "recommender": Kind(RecommenderParams, _recommend),
     "model": Kind(ModelParams, _predict),
-    "tool": Kind(Standard, _use_tool),
-    "step": Kind(Standard, _run_step),
+    "tool": Kind(Standard, _use_tool, acts=True),
+    "step": Kind(Standard, _run_step, acts=True),
 }
 """Every kind that a graph file may `use` as `KIND.NAME`."""
 
@@ -157,6 +159,8 @@ async def call_plugin(step: StepCall, use: str, filled: Mapping[str, Any]) -> Ou
         rest = {key: value for key, value in rest.items() if key not in declared}
     given = _validated(kind.standard, mine, use)
     arguments = orjson.dumps(filled, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    if kind.acts:
+        await step.scope.settled()
     return await kind.call(PluginCall(step, registered, given, params, rest, arguments))
 
 

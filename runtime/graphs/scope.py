@@ -45,6 +45,9 @@ class RunScope:
     messages: Callable[[str, str], MessageSink]
     """Opens a message of a step, given the step's id and the message's."""
     custom: Callable[[str, Any], None]
+    settled: Callable[[], Awaitable[None]]
+    """Waits until what led to this step is on disk.  Before that nothing may change outside: after a
+    crash the run would come here another way, and the change would be made under another key."""
     spend: Callable[[Usage], None]
     """Counts what a model call cost; LimitExceeded when the run has spent too much."""
 

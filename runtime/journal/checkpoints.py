@@ -223,6 +223,12 @@ class JournalSaver(BaseCheckpointSaver[str]):
         elif future := self._under_way.get(thread):
             await asyncio.wait([future])
 
+    async def settled(self, thread: str, run: str) -> None:
+        """Wait until what a run has put on its thread is on disk; raises what became of it otherwise."""
+        await self._written(thread)
+        if failure := self.failure(run):
+            raise failure
+
     async def _read(
         self, where: Sequence[str], parameters: Sequence[object], limit: int
     ) -> list[CheckpointTuple]:

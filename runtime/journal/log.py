@@ -15,16 +15,18 @@ from typing import NamedTuple
 import msgspec
 
 from runtime.errors import CannotStart, StorageError
-from runtime.journal.writer import Frames, frame
+from runtime.journal.writer import TROUBLE, Frames, frame
+from runtime.telemetry import get_logger
+
+_log = get_logger(__name__)
 
 Statements = Sequence[tuple[str, Sequence[object]]]
 
-_RESTARTS = 5
-_decode_outcomes = msgspec.msgpack.Decoder(tuple[int, list[tuple[int, str]]]).decode
-
-
-class _EndedAtOnce(CannotStart):
-    """The writer process died before it greeted."""
+_IN_VAIN = 5
+"""Writers that may die one after the other without having answered anything."""
+_CLOSING = 10.0
+"""Seconds that the writer has to finish at the end; what it has not answered then, nobody was told of."""
+_decode_outcomes = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
 
 
 class _Greeting(msgspec.Struct):
@@ -45,7 +47,9 @@ class Log:
 
     `submit` hands a request over at once, so requests are committed in the order of the calls, and
     returns a future of its refusal ("" when committed).  When the process dies, the next one is
-    asked which requests were committed; the rest is handed over again, in the same order.
+    asked which requests were committed; the rest is handed over again, in the same order.  While the
+    disk is full, requests wait and `trouble` says why.  When no writer can be had, `lost` is set: all
+    requests fail from then on, and only a new start of the hub mends that.
     """
 
     def __init__(
@@ -59,14 +63,16 @@ class Log:
         self._unsent: list[bytes] = []
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._losses = 0
         self._closing = False
         self._failure: StorageError | None = None
+        self._waiting_for = ""
+        self.lost = asyncio.Event()
 
     async def open(self) -> None:
         """Start the writer; CannotStart when it cannot open the database."""
-        await self._start()
-        self._reader = asyncio.create_task(self._read(), name="journal log")
+        if await self._start() is None:
+            raise CannotStart("The journal's writer process ended at once; run `hubbub doctor`.")
+        self._reader = asyncio.create_task(self._keep(), name="journal log")
 
     def submit(self, statements: Statements) -> asyncio.Future[str]:
         """Hand over one request; StorageError (from the future) when it cannot be written."""
@@ -75,7 +81,7 @@ class Log:
             done.set_exception(self._failure or StorageError("The journal is closed; start the hub again."))
             return done
         number = next(self._numbers)
-        handed = _Handed(number, time.perf_counter(), frame((number, self._losses, statements)), done)
+        handed = _Handed(number, time.perf_counter(), frame((number, statements)), done)
         self._under_way.append(handed)
         if not self._unsent:
             asyncio.get_running_loop().call_soon(self._flush)
@@ -83,9 +89,13 @@ class Log:
         return done
 
     @property
-    def healthy(self) -> bool:
-        """Whether the writer process is there."""
-        return self._failure is None and self._process is not None and self._process.returncode is None
+    def trouble(self) -> str:
+        """Why nothing can be written now, "" when all is well."""
+        if self._failure:
+            return str(self._failure)
+        if self._waiting_for:
+            return f"The journal cannot be written ({self._waiting_for}); free disk space, then try again."
+        return ""
 
     async def barrier(self) -> None:
         """Wait until everything handed over so far has been answered."""
@@ -99,6 +109,10 @@ class Log:
         if self._process and self._process.stdin:
             self._process.stdin.close()
         if self._reader:
+            _, late = await asyncio.wait([self._reader], timeout=_CLOSING)
+            if late and self._process:
+                self._fail("The hub stopped before this could be written; send it again.")
+                self._process.kill()
             await self._reader
         if self._process:
             await self._process.wait()
@@ -111,12 +125,11 @@ class Log:
         if self._process and self._process.stdin and not self._process.stdin.is_closing():
             self._process.stdin.write(data)
 
-    async def _start(self) -> _Greeting:
-        """Start a writer; nothing is written to it before it has greeted."""
+    async def _start(self) -> _Greeting | None:
+        """Start a writer; None when it died before it could say anything, CannotStart when it says why."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "runtime.journal.writer"),
-            *(str(self._path), self._durability, self._boot, str(self._losses)),
+            *("-m", "runtime.journal.writer", str(self._path), self._durability, self._boot),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=1 << 20,
@@ -127,44 +140,58 @@ class Log:
             length = int.from_bytes(await process.stdout.readexactly(4))
             greeting = msgspec.msgpack.decode(await process.stdout.readexactly(length), type=_Greeting)
         except asyncio.IncompleteReadError:
-            raise _EndedAtOnce("The journal's writer process ended at once; run `hubbub doctor`.") from None
+            await process.wait()
+            return None
         if greeting.error:
             await process.communicate()
-            raise CannotStart(
-                f"The journal {self._path} cannot be opened ({greeting.error}); "
-                "restore it from a backup, or move it away to start with an empty one."
-            )
+            raise CannotStart(greeting.error)
         self._process = process
         return greeting
 
-    async def _read(self) -> None:
-        idle_lives = 0  # of writers that died before they answered anything
-        while idle_lives < _RESTARTS:
-            idle_lives = 0 if await self._answers() else idle_lives + 1
+    async def _keep(self) -> None:
+        """Take the writer's answers, and when it dies start the next one, unless that is in vain."""
+        in_vain = 0
+        while in_vain < _IN_VAIN:
+            in_vain = 0 if await self._answers() else in_vain + 1
             if self._closing and not self._under_way:
                 return
+            self._process = None  # what is handed over meanwhile must not overtake what came before
             try:
-                self._reconcile(await self._start())
-            except _EndedAtOnce:
-                continue
+                greeting = await self._start()
             except CannotStart as error:
                 self._fail(str(error))
                 return
-        self._fail("The journal's writer process keeps dying; free disk space or run `hubbub doctor`.")
+            if greeting:
+                self._reconcile(greeting)
+        why = f" ({self._waiting_for})" if self._waiting_for else ""
+        self._fail(f"The journal's writer process keeps dying{why}; free disk space or run `hubbub doctor`.")
 
     async def _answers(self) -> bool:
-        """Hear the writer until it ends; whether it answered anything."""
-        assert self._process
+        """Take answers until the writer ends; returns whether there was any."""
+        if self._process is None:
+            return False
         assert self._process.stdout
-        frames, heard = Frames(), False
+        frames, any_answer = Frames(), False
         while data := await self._process.stdout.read(1 << 20):
-            heard = True
             for body in frames.feed(data):
-                self._losses, outcomes = _decode_outcomes(body)
+                outcomes = _decode_outcomes(body)
+                if outcomes[0][0] == TROUBLE:
+                    self._wait_for(outcomes[0][1])
+                    continue
+                any_answer = True
+                self._wait_for("")
                 self._committed(time.perf_counter() - self._under_way[0].at, len(outcomes))
                 for number, refusal in outcomes:
                     self._answer(number, refusal)
-        return heard
+        return any_answer
+
+    def _wait_for(self, trouble: str) -> None:
+        if trouble != self._waiting_for:
+            self._waiting_for = trouble
+            if trouble:
+                _log.error("journal waits", reason=trouble)
+            else:
+                _log.warning("journal goes on")
 
     def _answer(self, number: int, refusal: str) -> None:
         handed = self._under_way.popleft()
@@ -172,7 +199,7 @@ class Log:
         if handed.done.done():
             return
         if refusal.startswith("storage: "):
-            sentence = f"The journal could not be written ({refusal[9:]}); free disk space, then try again."
+            sentence = f"The journal cannot keep this ({refusal[9:]}); send another value."
             handed.done.set_exception(StorageError(sentence))
         else:
             handed.done.set_result(refusal)
@@ -190,6 +217,7 @@ class Log:
 
     def _fail(self, sentence: str) -> None:
         self._failure = StorageError(sentence)
+        self.lost.set()
         while self._under_way:
             handed = self._under_way.popleft()
             if not handed.done.done():

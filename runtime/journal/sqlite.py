@@ -106,14 +106,25 @@ class SqliteJournal:
             connection.close()
 
     async def check(self) -> Health:
-        """Say whether the writer process is there."""
-        return Health(self._log.healthy, "" if self._log.healthy else "the writer process has ended")
+        """Say whether it can be written."""
+        return Health(not self._log.trouble, self._log.trouble)
+
+    async def lost(self) -> str:
+        """Wait until it can never be written again by this process; returns why."""
+        await self._log.lost.wait()
+        return self._log.trouble
 
     # ----------------------------------------------------------------- the pipe and the readers
 
     def submit(self, statements: Statements) -> asyncio.Future[str]:
         """Hand over one request now; the future gives its refusal ("" when it is on disk)."""
         return self._log.submit(statements)
+
+    async def request(self, statements: Statements) -> str:
+        """Hand over what a client asks for and wait; StorageError at once while nothing can be written."""
+        if trouble := self._log.trouble:
+            raise StorageError(trouble)
+        return await self.submit(statements)
 
     async def barrier(self) -> None:
         """Wait until everything handed over so far is on disk (or refused)."""
@@ -141,7 +152,7 @@ class SqliteJournal:
 
     async def create_thread(self, thread: Thread) -> Thread:
         """Store a new thread; Conflict when the id is taken."""
-        if await self.submit([_create_thread(thread)]):
+        if await self.request([_create_thread(thread)]):
             raise Conflict(
                 f"The thread {thread.id} exists already; use another id, or if_exists='do_nothing'."
             )
@@ -169,7 +180,7 @@ class SqliteJournal:
     async def update_thread(self, thread: Thread) -> None:
         """Store a thread's metadata and when it expires."""
         row = (thread.id, orjson.dumps(thread.metadata), thread.updated_at, thread.expires_at, thread.expiry)
-        if await self.submit([("thread.update", row)]):
+        if await self.request([("thread.update", row)]):
             raise NotFound(f"There is no thread {thread.id}; it may have been deleted.")
 
     async def delete_thread(self, thread: str) -> None:
@@ -178,7 +189,7 @@ class SqliteJournal:
             *("thread.delete_messages", "thread.delete_runs", "thread.delete_events", "thread.delete_crons"),
             *("checkpoints.delete", "writes.delete"),
         )
-        if await self.submit([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
+        if await self.request([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
             raise NotFound(f"There is no thread {thread}; it may have been deleted.")
 
     async def expired_threads(self, before: float, limit: int) -> list[Thread]:
@@ -211,14 +222,14 @@ class SqliteJournal:
             answered = ("run.answered", (answers,)) if answers else ("runs.unasked", (thread.id,))
             about = orjson.dumps(thread.metadata)
             before = [("thread.accept", (thread.id, about, thread.reserved, run.created_at)), answered]
-        if refusal := await self.submit([*before, _create_run(run), *map(_append, events)]):
+        if refusal := await self.request([*before, _create_run(run), *map(_append, events)]):
             raise Conflict(_REFUSED.get(refusal, _REFUSED["conflict"]).format(thread=thread.id, run=answers))
 
-    def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> asyncio.Future[str]:
+    async def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> str:
         """Let an interrupted run go on with the answers in its options, in one commit with its events."""
         row = (run.id, fence, run.status, run.fence, run.attempt, _options(run), _waiting(run.waiting))
         about = (time.time(), _json(run.config), _json(run.metadata))
-        return self.submit([("run.resume", (*row, *about)), *map(_append, events)])
+        return await self.request([("run.resume", (*row, *about)), *map(_append, events)])
 
     def append(
         self, thread: str, events: Sequence[Event], *, change: RunChange | None = None
@@ -267,9 +278,9 @@ class SqliteJournal:
         sql = "SELECT coalesce(min(seq), 0) FROM events WHERE thread = ? AND run = ?"
         return int((await self._rows(sql, (thread, run)))[0][0])
 
-    def change_options(self, run: str, options: RunOptions) -> asyncio.Future[str]:
+    async def change_options(self, run: str, options: RunOptions) -> str:
         """Store the options of an active run; refused with "fenced" when it has ended."""
-        return self.submit([("run.options", (run, msgspec.json.encode(options)))])
+        return await self.request([("run.options", (run, msgspec.json.encode(options)))])
 
     async def ask(self, run: str, waiting: tuple[Interrupt, ...]) -> None:
         """Store what an interrupted run waits for from now on."""
@@ -277,7 +288,7 @@ class SqliteJournal:
 
     async def delete_run(self, run: str) -> None:
         """Delete a run's record; NoSuchRun when it is not there."""
-        if await self.submit([("run.delete", (run,))]):
+        if await self.request([("run.delete", (run,))]):
             raise NoSuchRun(f"There is no run {run}; it may have been deleted.")
 
     async def asked(self, thread: str, interrupt: str) -> bool:
@@ -288,9 +299,11 @@ class SqliteJournal:
         )
         return bool(await self._rows(sql, (thread, interrupt)))
 
-    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> None:
-        """Take note that a message has begun; its durable end, appended, takes the note away."""
-        unobserved(self.submit([("message.open", (run, message, "|".join(namespace)))]))
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> asyncio.Future[str]:
+        """Take note that a message begins; its durable end or a change of its run takes the note away."""
+        noted = self.submit([("message.open", (run, message, "|".join(namespace)))])
+        unobserved(noted)
+        return noted
 
     async def open_messages(self, run: str) -> list[tuple[str, tuple[str, ...]]]:
         """Return ids and namespaces of the messages that a run has begun and not ended."""
@@ -326,7 +339,8 @@ class SqliteJournal:
             parameters += status
         if waiting:
             where.append("waiting IS NOT NULL AND status = 'interrupted'")
-        newest_first = " ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+        # In the order they were accepted, whatever the clock said.
+        newest_first = " ORDER BY rowid DESC LIMIT ? OFFSET ?"
         sql = _SELECT_RUNS + " WHERE " + " AND ".join(where) + newest_first
         return [_run(row) for row in await self._rows(sql, (*parameters, limit, offset))]
 
@@ -375,7 +389,7 @@ class SqliteJournal:
     async def put_key(self, key: ApiKey) -> None:
         """Store or replace an API key."""
         row = (key.id, key.digest, key.tenant, key.name, key.created_at, int(key.revoked))
-        await self.submit([("key.put", row)])
+        await self.request([("key.put", row)])
 
 
 def _json(value: JsonObject | None) -> bytes | None:
@@ -412,6 +426,7 @@ def _change(change: RunChange) -> tuple[str, tuple[object, ...]]:
 def _changes(thread: str, change: RunChange) -> Iterator[tuple[str, tuple[object, ...]]]:
     """Yield what a change of a run writes: its record, and what goes with it."""
     yield _change(change)
+    yield "messages.forget", (change.run,)
     if change.status is RunStatus.RUNNING:
         # Whoever has the thread now makes the questions of earlier runs void.
         yield "runs.overtaken", (thread, change.run)

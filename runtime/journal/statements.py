@@ -30,7 +30,7 @@ CREATE TABLE runs (
     options BLOB NOT NULL, waiting BLOB
 );
 CREATE INDEX runs_waiting ON runs (thread) WHERE waiting IS NOT NULL;
-CREATE INDEX runs_by_thread ON runs (thread, created_at);
+CREATE INDEX runs_by_thread ON runs (thread);
 CREATE INDEX runs_unfinished ON runs (status) WHERE status IN ('accepted', 'running');
 CREATE UNIQUE INDEX runs_by_key ON runs (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
@@ -172,6 +172,7 @@ STATEMENTS: dict[str, Statement] = {
     "run.delete": Statement("DELETE FROM runs WHERE id = ?1", "gone"),
     "message.open": Statement("INSERT OR IGNORE INTO open_messages VALUES (?, ?, ?)"),
     "message.close": Statement("DELETE FROM open_messages WHERE run = ?1 AND message = ?2"),
+    "messages.forget": Statement("DELETE FROM open_messages WHERE run = ?1"),
     "event": Statement(
         # Compare and set: the position is the next one, or nothing is appended.
         "INSERT INTO events VALUES (?1, CASE WHEN ?2 = 1 + coalesce((SELECT position FROM events"

@@ -17,7 +17,7 @@ _WORKING = (
 )
 _NEWEST_ENDING = (
     "SELECT status FROM runs WHERE thread = threads.id AND status NOT IN ('accepted', 'running')"
-    " ORDER BY created_at DESC, id DESC LIMIT 1"
+    " ORDER BY rowid DESC LIMIT 1"
 )
 STATUS: Final = (
     f"CASE WHEN EXISTS ({_WORKING}) THEN 'busy' ELSE CASE ({_NEWEST_ENDING})"

@@ -4,12 +4,12 @@ It runs outside the hub's interpreter because a commit beside a busy event loop 
 (FACTS: p95 98 to 222 ms in a thread, 2.4 ms in a process).  While it syncs one batch the next one
 gathers in the pipe, so the batch grows with the load and the cost of a sync is shared.
 
-When a batch cannot be written it is lost as a whole, and so is what had been handed over before the
-hub heard of that: a write that follows another never lands without it.
+A batch that cannot be written now (the disk is full, the database is locked) is tried again until it
+can, and whatever comes after it waits: what was handed over is never lost and never out of order.
 
-Frames are a 4-byte big-endian length and MessagePack.  In: `[id, losses, [[name, parameters], ...]]`,
-the number of lost batches the hub has heard of.  Out: first a greeting, then a batch's
-`[losses, [[id, refusal], ...]]`, where an empty refusal means committed.
+Frames are a 4-byte big-endian length and MessagePack.  In: `[id, [[name, parameters], ...]]`.
+Out: first a greeting, then `[[id, refusal], ...]` a batch, where an empty refusal means committed; the
+id 0 (`TROUBLE`) says instead why the batch under way cannot be written yet.
 """
 
 from __future__ import annotations
@@ -20,19 +20,30 @@ import signal
 import sqlite3
 import struct
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
 
 from runtime.journal.statements import SCHEMA, SCHEMA_VERSION, STATEMENTS
 
-Request = tuple[int, int, list[tuple[str, list[object]]]]
+Request = tuple[int, list[tuple[str, list[object]]]]
 Outcome = tuple[int, str]
+
+TROUBLE = 0
 
 _LENGTH = struct.Struct(">I")
 _READ = 1 << 20
-_LOST = "storage: an earlier write was lost"
+_AGAIN = 0.25
+"""Seconds until a batch is tried again."""
+_PASSING = {
+    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL),
+}
+"""Failures of the disk or the machine that somebody can mend while we wait."""
+_OTHER_WRITER = 30.0
+"""Seconds that the writer of a killed hub has to finish what it was handed."""
 _decode = msgspec.msgpack.Decoder(Request).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -65,7 +76,7 @@ class Frames:
 
 def open_database(path: str, durability: str) -> sqlite3.Connection:
     """Open (or make) the database for writing; raises sqlite3.DatabaseError or ValueError with a sentence."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=30)
+    database = sqlite3.connect(path, isolation_level=None, timeout=5)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
     database.execute("PRAGMA cache_size = -32768")
@@ -85,7 +96,7 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
 
 def apply(database: sqlite3.Connection, request: Request) -> Outcome:
     """Run one request inside the open transaction: all of it, or nothing and the reason."""
-    number, _, statements = request
+    number, statements = request
     several = len(statements) > 1
     if several:
         database.execute("SAVEPOINT request")
@@ -108,19 +119,15 @@ def apply(database: sqlite3.Connection, request: Request) -> Outcome:
     return number, refusal
 
 
-def commit(database: sqlite3.Connection, boot: str, batch: list[Request], losses: int = 0) -> list[Outcome]:
+def commit(database: sqlite3.Connection, boot: str, batch: list[Request]) -> list[Outcome]:
     """Commit a batch in one transaction and return each request's outcome.
-
-    A request handed over by a hub that had not heard of all losses is lost too.
 
     The outcomes are stored with the batch: a hub whose writer died before it answered asks the next
     one what became of the batch, instead of guessing.
     """
     database.execute("BEGIN IMMEDIATE")
     try:
-        outcomes = [
-            apply(database, request) if request[1] == losses else (request[0], _LOST) for request in batch
-        ]
+        outcomes = [apply(database, request) for request in batch]
         database.execute("UPDATE writer SET boot = ?, outcomes = ?", (boot, _encode(outcomes)))
         database.execute("COMMIT")
     except sqlite3.Error:
@@ -130,19 +137,28 @@ def commit(database: sqlite3.Connection, boot: str, batch: list[Request], losses
     return outcomes
 
 
-def serve(database: sqlite3.Connection, boot: str, losses: int, source: int, sink: int) -> None:
-    """Commit batches until the pipe closes.  `losses` is how many the hub has heard of."""
+def persist(
+    database: sqlite3.Connection, boot: str, batch: list[Request], say: Callable[[str], None]
+) -> list[Outcome]:
+    """Commit a batch, however long that takes; `say` is told why it cannot be written yet."""
+    while True:
+        try:
+            return commit(database, boot, batch)
+        except sqlite3.Error as error:
+            say(str(error))
+            if error.sqlite_errorcode & 0xFF not in _PASSING:
+                raise
+            time.sleep(_AGAIN)
+
+
+def serve(database: sqlite3.Connection, boot: str, source: int, sink: int) -> None:
+    """Commit batches until the pipe closes, also those of a hub that was killed and reads no answer."""
     frames = Frames()
     while data := os.read(source, _READ):
-        batch = [_decode(body) for body in frames.feed(data)]
-        if not batch:
-            continue
-        try:
-            outcomes = commit(database, boot, batch, losses)
-        except sqlite3.Error as error:
-            losses += 1
-            outcomes = [(number, f"storage: {error}") for number, *_ in batch]
-        _send(sink, (losses, outcomes))
+        if batch := [_decode(body) for body in frames.feed(data)]:
+            outcomes = persist(database, boot, batch, lambda why: _send(sink, [(TROUBLE, why)]))
+            with suppress(BrokenPipeError):
+                _send(sink, outcomes)
 
 
 def _send(sink: int, message: object) -> None:
@@ -151,22 +167,46 @@ def _send(sink: int, message: object) -> None:
         data = data[os.write(sink, data) :]
 
 
+def wait_for_others(path: str) -> None:
+    """Become the database's only writer; raises ValueError when another one does not end."""
+    lock = os.open(f"{path}-writer", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + _OTHER_WRITER
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held until this process ends
+        if time.monotonic() > until:
+            raise ValueError(f"Another process still writes to {path}; end it, then start the hub again.")
+        time.sleep(0.01)
+
+
+def _greet(error: str = "", boot: str = "", outcomes: Sequence[Outcome] = ()) -> None:
+    _send(1, {"error": error, "boot": boot, "outcomes": outcomes})
+
+
 def main() -> None:
-    """Serve requests from file descriptor 0 to 1; arguments: database, durability, boot id, losses."""
-    path, durability, boot, losses = sys.argv[1:]
+    """Serve requests from file descriptor 0 to 1; arguments: database, durability, boot id."""
+    path, durability, boot = sys.argv[1:]
     # The hub decides when to stop: it closes the pipe after its last write.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
+        wait_for_others(path)
         database = open_database(path, durability)
         last_boot, outcomes = database.execute("SELECT boot, outcomes FROM writer").fetchone()
-    except (sqlite3.Error, ValueError) as error:
-        _send(1, {"error": str(error), "boot": "", "outcomes": []})
+    except (OSError, sqlite3.Error) as error:
+        advice = "restore it from a backup, or move it away to start with an empty one."
+        _greet(error=f"The journal {path} cannot be opened ({error}); {advice}")
+        return
+    except ValueError as error:
+        _greet(error=str(error))
         return
     with suppress(AttributeError, OSError):  # where pipes cannot be widened, batches are smaller
         fcntl.fcntl(0, fcntl.F_SETPIPE_SZ, _READ)
-    _send(1, {"error": "", "boot": last_boot, "outcomes": msgspec.msgpack.decode(outcomes)})
-    serve(database, boot, int(losses), 0, 1)
+    _greet(boot=last_boot, outcomes=msgspec.msgpack.decode(outcomes))
+    with suppress(BrokenPipeError):  # the hub is gone, and what it was told nothing of cannot be written
+        serve(database, boot, 0, 1)
+    with suppress(sqlite3.Error):  # so that a copy of the one file is a whole backup
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
 
 

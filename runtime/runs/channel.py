@@ -36,8 +36,8 @@ class ChannelJournal(Protocol):
     def reserve(self, thread: str, reserved: int) -> asyncio.Future[str]:
         """Promise that no seq above `reserved` is shown."""
 
-    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> None:
-        """Take note that a message has begun."""
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...]) -> asyncio.Future[str]:
+        """Take note that a message begins; the future is done when that is on disk."""
 
     async def open_messages(self, run: str) -> Sequence[tuple[str, tuple[str, ...]]]:
         """Return the messages of a run that have begun and not ended."""
@@ -61,15 +61,14 @@ class Batch(NamedTuple):
     gap: tuple[int, int] | None = None
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Uncommitted:
-    """Durable events that were handed to the journal and may not be shown yet."""
+    """What was handed to the journal: until it is on disk nothing from the seq `first` on is shown."""
 
     first: int
-    last: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Channel:
     """All viewers of a thread share this buffer; each one only holds the seq it has read up to.
 
@@ -94,6 +93,8 @@ class Channel:
     _uncommitted: list[_Uncommitted] = field(default_factory=list)
     _watchers: dict[object, Callable[[], None]] = field(default_factory=dict)
     _promised: asyncio.Future[str] | None = None
+    _promising: int = 0
+    """A reservation that is under way with another commit; nothing above `reserved` is shown by it."""
 
     @classmethod
     def of(
@@ -159,13 +160,15 @@ class Channel:
             self._show()
         return seq
 
-    def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
-        """Take note that a message begins, so that a half of it can be taken back after a crash.
+    def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> asyncio.Future[str]:
+        """Take note that a message begins, so that a half of it can be taken back after a crash."""
+        return self.journal.open_message(run, message, namespace)
 
-        The note is on its way to the journal before anybody sees the start, and nobody waits for it:
-        the journal's process outlives a hub that is killed.
-        """
-        self.journal.open_message(run, message, namespace)
+    def show_after(self, written: asyncio.Future[str]) -> None:
+        """Show nothing that comes from now on before something is on disk."""
+        if not written.done():
+            self._uncommitted.append(held := _Uncommitted(self._next))
+            written.add_done_callback(lambda _: self._release(held))
 
     def durable(
         self, run: str, drafts: Sequence[Draft], change: RunChange | None = None, spare: int = 0
@@ -197,11 +200,17 @@ class Channel:
         for event in events:
             self._hold(event)
         if events:
-            self._uncommitted.append(_Uncommitted(events[0].seq, events[-1].seq))
+            self._uncommitted.append(_Uncommitted(events[0].seq))
         return events
 
-    def settle(self, events: Sequence[Event], *, committed: bool) -> None:
-        """Show events that `number` held back, or drop them because they are not on disk."""
+    def settle(self, events: Sequence[Event], *, committed: bool, reserved: int = 0) -> None:
+        """Show events that `number` held back, or drop them because they are not on disk.
+
+        `reserved` is the reservation that was stored with them.
+        """
+        if reserved:
+            self._promising = 0
+            self.reserved = max(self.reserved, reserved if committed else 0)
         if events:
             self._uncommitted = [held for held in self._uncommitted if held.first != events[0].seq]
         if not committed and events:
@@ -211,10 +220,14 @@ class Channel:
             self._events = [event for event in self._events if event.seq not in dropped]
         self._show()
 
+    def _release(self, held: _Uncommitted) -> None:
+        self._uncommitted.remove(held)
+        self._show()
+
     def promise(self) -> int:
-        """Return the reservation to store with the next commit, and count on it."""
-        self.reserved = max(self.reserved, self._next + RESERVE)
-        return self.reserved
+        """Return the reservation to store with the next commit; `settle` is told when it is on disk."""
+        self._promising = max(self.reserved, self._next + RESERVE)
+        return self._promising
 
     def _settle(self, events: list[Event], outcome: asyncio.Future[str], done: asyncio.Future[None]) -> None:
         error = outcome.exception() if not outcome.cancelled() else asyncio.CancelledError()
@@ -238,7 +251,8 @@ class Channel:
         return seq
 
     def _promise_ahead(self) -> None:
-        if self.reserved - self._next >= _RESERVE_BELOW or self._promised is not None:
+        ahead = max(self.reserved, self._promising) - self._next
+        if ahead >= _RESERVE_BELOW or self._promised is not None:
             return
         promised = self._next + RESERVE
         self._promised = self.journal.reserve(self.thread, promised)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from runtime.ports import Journal
 from runtime.runs.channel import Channel
@@ -13,23 +13,27 @@ from runtime.types import RunStatus, Thread
 
 _ACTIVE = (RunStatus.ACCEPTED, RunStatus.RUNNING)
 _IDLE = 256
-"""How many channels stay open that nobody watches and no run uses: their buffers are memory."""
+"""How many of the latest channels stay open though nobody uses them: their buffers are memory."""
 
 
 class Channels:
-    """Opens a thread's channel once, however many ask at the same time; closes idle ones."""
+    """Opens a thread's channel once, however many ask at the same time; closes idle ones.
 
-    def __init__(self, journal: Journal, busy: Callable[[str], bool]) -> None:
+    There are never two channels of one thread, each would number its events: a channel that anybody
+    still holds is found again.
+    """
+
+    def __init__(self, journal: Journal) -> None:
         self.epoch = uuid.uuid4().hex[:12]
-        self._journal, self._busy = journal, busy
+        self._journal = journal
         self._open: OrderedDict[str, tuple[Thread, Channel]] = OrderedDict()
+        self._held: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         self._opening: dict[str, asyncio.Future[tuple[Thread, Channel] | None]] = {}
 
-    def add(self, thread: Thread) -> Channel:
-        """Open the channel of a thread that is being created."""
-        channel = Channel.of(thread, self.epoch, self._journal, 0)
-        self._open[thread.id] = thread, channel
-        return channel
+    def add(self, thread: Thread) -> tuple[Thread, Channel, bool]:
+        """Open the channel of a thread that is being created; the last value is false when it is there."""
+        new = thread.id not in self._open
+        return *self._keep(thread, Channel.of(thread, self.epoch, self._journal, 0)), new
 
     async def get(self, thread: str) -> tuple[Thread, Channel] | None:
         """Return a thread and its channel; None when there is no such thread."""
@@ -47,6 +51,7 @@ class Channels:
     def drop(self, thread: str) -> None:
         """Forget a thread that was deleted or never stored."""
         self._open.pop(thread, None)
+        self._held.pop(thread, None)
 
     def update(self, thread: Thread) -> None:
         """Take over a thread's new metadata."""
@@ -63,18 +68,15 @@ class Channels:
             # The last event of a run is durable, so on a thread at rest nothing live came after the last one.
             active = await self._journal.runs(thread=id, status=_ACTIVE, limit=1)
             whole_from = None if active else await self._journal.last_seq(id)
-            if made := self._open.get(id):  # by a run, while this looked: a thread has one channel
-                return made
-            opened = thread, Channel.of(thread, self.epoch, self._journal, max(0, start), whole_from)
-            self._open[id] = opened
-            self._close_idle()
-            return opened
+            channel = Channel.of(thread, self.epoch, self._journal, max(0, start), whole_from)
+            return self._keep(thread, channel)
         finally:
             del self._opening[id]
 
-    def _close_idle(self) -> None:
-        if len(self._open) <= _IDLE:
-            return
-        idle = [id for id, (_, channel) in self._open.items() if not channel.watched and not self._busy(id)]
-        for id in idle[: max(0, len(self._open) - _IDLE)]:
-            del self._open[id]
+    def _keep(self, thread: Thread, channel: Channel) -> tuple[Thread, Channel]:
+        """Keep a channel open, or the one that somebody else has opened meanwhile."""
+        held = self._held.setdefault(thread.id, channel)
+        opened = self._open.setdefault(thread.id, (thread, held))
+        if len(self._open) > _IDLE:
+            self._open.popitem(last=False)
+        return opened

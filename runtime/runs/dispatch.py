@@ -7,15 +7,17 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from runtime.errors import HubbubError
 from runtime.extensions.catalog import Catalog
 from runtime.ports import RunChange
 from runtime.runs.alarms import until
-from runtime.runs.channel import Channel
+from runtime.runs.channel import Channel, Draft
 from runtime.runs.control import Control
 from runtime.runs.messages import broken
+from runtime.runs.probation import Probation
 from runtime.runs.queue import RunQueue, Turn
 from runtime.runs.run import Ending, completion, lifecycle, requests
 from runtime.telemetry import Telemetry, bind, get_logger
@@ -47,6 +49,7 @@ class Active:
     finished: asyncio.Future[Run]
     control: Control
     task: asyncio.Task[None] | None = None
+    begun: bool = False
     cancelled: bool = False
     rolled_back: bool = False
 
@@ -68,7 +71,7 @@ class Dispatcher:
         attempts: int,
     ) -> None:
         self._queue, self._worker, self._catalog = queue, worker, catalog
-        self._telemetry, self._attempts = telemetry, attempts
+        self._telemetry, self._attempts, self._probation = telemetry, attempts, Probation()
         self.active: dict[str, Active] = {}
         self.ended: Callable[[Run], None] = lambda run: None
         """Told of every run that has ended or waits for answers."""
@@ -87,7 +90,8 @@ class Dispatcher:
     def interrupt(self, active: Active, *, roll_back: bool = False) -> None:
         """Begin to stop an active run; `roll_back` also takes back what it did."""
         active.cancelled, active.rolled_back = True, active.rolled_back or roll_back
-        if active.task:
+        # A task that is cancelled before its first step would end without a trace, and keep its turn.
+        if active.task and active.begun:
             active.task.cancel()
 
     async def cancel(self, id: str, *, roll_back: bool = False) -> Run | None:
@@ -110,7 +114,7 @@ class Dispatcher:
         await asyncio.gather(*rest, return_exceptions=True)
 
     async def _carry(self, active: Active) -> None:
-        run = active.run
+        run, active.begun = active.run, True
         bind(run=run.id, thread=run.thread, tenant=run.tenant)
         try:
             await _to_its_end(self._end(active, await self._run(active)))
@@ -127,6 +131,8 @@ class Dispatcher:
                 self.ended(active.run)
 
     async def _run(self, active: Active) -> Ending:
+        if active.cancelled:  # before its first step
+            return _cancelled(active.run)
         try:
             await self._until_its_turn(active)
             if active.run.status is RunStatus.ACCEPTED and (refused := await self._claim(active)):
@@ -135,9 +141,7 @@ class Dispatcher:
             return await self._worker.execute(active.run, active.channel, self._catalog(), active.control)
         except asyncio.CancelledError:
             if active.cancelled:
-                message = "The run was cancelled before it ended."
-                error = {"code": "cancelled", "message": message, "step": None, "run": active.run.id}
-                return Ending(RunStatus.CANCELLED, error=error)
+                return _cancelled(active.run)
             if active.run.status is RunStatus.RUNNING:
                 return Ending(RunStatus.ACCEPTED)
             raise
@@ -155,25 +159,29 @@ class Dispatcher:
     async def _claim(self, active: Active) -> Ending | None:
         """Write that this process runs it now; an ending when it has been tried too often."""
         run = active.run
+        if 0 < run.attempt == self._attempts - 1:
+            await self._probation.begin(active.finished, partial(self._acquit, active))
+        halves = await _halves(active) if run.attempt else []
         if run.attempt >= self._attempts:
+            if halves:
+                active.channel.durable(run.id, halves)
             message = (
                 f"The run ended its process {run.attempt} times and is not tried again; see the hub's log."
             )
             error = {"code": "too_many_attempts", "message": message, "step": None, "run": run.id}
             return Ending(RunStatus.ERROR, error=error)
-        halves = []
-        if run.attempt:
-            sentence = "The hub was restarted while this was written; it is written again."
-            halves = [
-                broken(id, "restarted", sentence, namespace)
-                for id, namespace in await active.channel.journal.open_messages(run.id)
-            ]
         run = replace(run, status=RunStatus.RUNNING, attempt=run.attempt + 1, fence=run.fence + 1)
         event = lifecycle(run, RunStatus.RUNNING, attempt=run.attempt)
         change = RunChange(run.id, run.status, run.fence, attempt=run.attempt, waiting=run.waiting)
         active.run = run  # before the commit: whatever interrupts it, the ending needs the newer fence
         await active.channel.durable(run.id, [*halves, event], change)
         return None
+
+    def _acquit(self, active: Active) -> None:
+        """Give a run its tries back: it is not the one that kills its process."""
+        run = active.run
+        change = RunChange(run.id, run.status, run.fence, attempt=1, waiting=run.waiting)
+        active.channel.durable(run.id, [], change)
 
     async def _end(self, active: Active, ending: Ending) -> None:
         run = replace(
@@ -200,6 +208,21 @@ class Dispatcher:
         active.run = run
         if not run.status.active:
             self._telemetry.metrics.run_finished(run.graph, run.status.value, time.time() - run.created_at)
+
+
+def _cancelled(run: Run) -> Ending:
+    message = "The run was cancelled before it ended."
+    error = {"code": "cancelled", "message": message, "step": None, "run": run.id}
+    return Ending(RunStatus.CANCELLED, error=error)
+
+
+async def _halves(active: Active) -> list[Draft]:
+    """Return the events that take back what the last attempt of a run has left half written."""
+    sentence = "The hub was restarted while this was written; drop this half of it."
+    return [
+        broken(id, "restarted", sentence, namespace)
+        for id, namespace in await active.channel.journal.open_messages(active.run.id)
+    ]
 
 
 async def _to_its_end(commit: Coroutine[Any, Any, None]) -> None:

@@ -34,6 +34,8 @@ class MessageWriter:
         self._on_start = started
         self._channel, self._run, self._namespace = channel, run, namespace
         self._about = _about(id, node)
+        # Early, for the first token is not to wait for it.
+        self._noted = channel.open_message(run, id, namespace)
         self._start: JsonObject = {"role": role, "metadata": metadata}
         self._started = False
         self._started_at = self._block_at = 0
@@ -87,7 +89,7 @@ class MessageWriter:
         if not self._started:
             self._started = True
             self._on_start()
-            self._channel.open_message(self._run, self.id, self._namespace)
+            self._channel.show_after(self._noted)
             self._started_at = self._live({**self._start, "event": "message-start", "id": self.id})
 
     def _open(self, kind: str, content: JsonObject | None = None) -> None:

@@ -288,17 +288,15 @@ class Runs:
     async def _thread(self, request: StartRun) -> tuple[Thread, Channel, bool]:
         """Return the run's thread, its channel, and whether it is still to be stored."""
         id = request.thread
-        opened = await self._channels.get(id) if id is not None else None
-        if opened is None and id is not None and not request.create_thread:
+        found = await self._channels.get(id) if id is not None else None
+        if found is None and id is not None and not request.create_thread:
             raise NotFound(f"There is no thread {id}; create it first, or start with if_not_exists='create'.")
-        thread = new_thread(request.tenant, id, {})
-        # Another request may have made it while this one looked.
-        opened = opened or self._channels.opened(thread.id)
-        if opened is None:
-            return thread, self._channels.add(thread), True
-        if opened[0].tenant != request.tenant:
+        thread, channel, new = (
+            (*found, False) if found else self._channels.add(new_thread(request.tenant, id, {}))
+        )
+        if thread.tenant != request.tenant:
             raise NotFound(f"There is no thread {id}; create it first.")
-        return *opened, False
+        return thread, channel, new
 
     async def _accept(
         self, run: Run, thread: Thread, channel: Channel, turn: Turn | None, *, new: bool, answers: str | None
@@ -319,7 +317,7 @@ class Runs:
         try:
             await self._journal.accept(run, events, thread=stored, new=new, answers=answers)
         except HubbubError:
-            channel.settle(events, committed=False)
+            channel.settle(events, committed=False, reserved=reserved)
             if turn:
                 self._queue.leave(turn)
             if new:
@@ -327,7 +325,7 @@ class Runs:
             raise
         channel.newest_run_start = events[0].seq - 1
         self._dispatcher.go(run, channel, turn)
-        channel.settle(events, committed=True)
+        channel.settle(events, committed=True, reserved=reserved)
         self._supersede(run)
         return run
 

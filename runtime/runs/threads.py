@@ -270,12 +270,12 @@ class Threads:
             options=replace(run.options, webhook=None, ephemeral=False),
             waiting=tuple(replace(each, expires_at=None) for each in run.waiting),
         )
-        channel = self._channels.add(thread)
+        _, channel, _ = self._channels.add(thread)
         ended = lifecycle(copy, copy.status, attempt=copy.attempt)
         events = channel.number(copy.id, [*requests(copy.waiting), ended])
         stored = replace(thread, reserved=channel.promise())
         await self._journal.accept(copy, events, thread=stored, new=True)
-        channel.settle(events, committed=True)
+        channel.settle(events, committed=True, reserved=stored.reserved)
 
     async def _changed(self, channel: Channel, place: Place) -> None:
         """Say on the thread that its state was changed, and let nobody wait for what it does not ask."""

@@ -139,6 +139,7 @@ class Worker:
             log=_log,
             messages=messages,
             custom=lambda name, payload: _custom(channel, run, name, payload),
+            settled=partial(self.saver.settled, run.thread, run.id),
             spend=spent.add,
         )
 

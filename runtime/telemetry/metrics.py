@@ -79,11 +79,11 @@ class Metrics:
     def run_finished(self, graph: str, status: str, seconds: float) -> None:
         """Count a run that ended, `seconds` after it was accepted."""
         self._finished.bound(graph, status).inc()
-        self._run_seconds.bound(graph).observe(seconds)
+        self._run_seconds.bound(graph).observe(max(0.0, seconds))  # the clock may have been set back
 
     def first_token(self, seconds: float) -> None:
         """Note the time from acceptance to the first token of a run."""
-        self._first_token.observe(seconds)
+        self._first_token.observe(max(0.0, seconds))
 
     def tokens(self, model: str, *, input: int = 0, output: int = 0, cost_usd: float | None = None) -> None:
         """Count what one model call used."""

@@ -189,7 +189,7 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     await journal.open()
     worker, telemetry, library = ScriptedWorker(), Telemetry(settings.telemetry), ScriptedLibrary()
     queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
-    channels = Channels(journal, queue.busy)
+    channels = Channels(journal)
     dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
     runs = Runs(journal, channels, queue, dispatcher, library, worker)  # type: ignore[arg-type]
     threads = Threads(journal, channels, queue, worker)  # type: ignore[arg-type]

@@ -46,6 +46,9 @@ class Log:
     def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
         """Nothing survives this log."""
 
+    def show_after(self, written: None) -> None:
+        """Everything is on disk at once."""
+
     def durable(self, run: str, drafts: Sequence[Draft], spare: int = 0) -> None:
         self.seq += spare
         for draft in drafts:

@@ -27,6 +27,9 @@ class Log:
     def open_message(self, run: str, message: str, namespace: tuple[str, ...] = ()) -> None:
         """Nothing is lost here."""
 
+    def show_after(self, written: None) -> None:
+        """Everything is on disk at once."""
+
     def live(self, run: str, method: str, data: dict[str, Any], namespace: tuple[str, ...] = ()) -> int:
         """Keep a live event."""
         self.seq += 1

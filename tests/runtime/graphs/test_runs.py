@@ -176,6 +176,10 @@ class Lab:
     updates: list[Any] = field(default_factory=list)
     spent: list[Usage] = field(default_factory=list)
     limit: float | None = None
+    on_disk: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.on_disk.set()
 
     @property
     def version(self) -> GraphVersion:
@@ -225,6 +229,9 @@ class Lab:
             if self.limit is not None and sum(each.cost_usd or 0 for each in self.spent) > self.limit:
                 raise LimitExceeded("Too much.", limit="max_cost_usd")
 
+        async def settled() -> None:
+            await self.on_disk.wait()
+
         run = Run(id, "t", "default", "good", "v", RunStatus.RUNNING, {}, 0.0, 0.0)
         return RunScope(
             run=run,
@@ -235,6 +242,7 @@ class Lab:
             log=get_logger("test"),
             messages=message,
             custom=lambda name, payload: None,
+            settled=settled,
             spend=spend,
         )
 
@@ -542,3 +550,13 @@ async def test_cancelling_a_run_cancels_its_step(lab: Make) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 10)
+
+
+async def test_a_step_that_may_act_waits_until_what_led_to_it_is_on_disk(lab: Make) -> None:
+    made = lab('[node.one]\nuse = "step.echo"\ntext = "x"\nsave = ["answer"]\nnext = "end"\n')
+    made.on_disk.clear()
+    task = asyncio.create_task(made.run())
+    await asyncio.sleep(0.1)
+    assert made.sinks == []
+    made.on_disk.set()
+    assert (await task)["answer"] == "x"

@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 
 from runtime.errors import StorageError
+from runtime.journal import log as log_module
 from runtime.journal.checkpoints import JournalSaver
 from runtime.journal.log import Log
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.writer import commit, open_database
+from runtime.runs.threads import new_thread
 from runtime.types import Event
 
-from .conftest import chain, config, everything, say
+from .conftest import chain, config, say
 
 STEPS = chain(*((f"step{each}", say(str(each))) for each in range(6)))
 
@@ -100,25 +102,58 @@ async def test_a_writer_that_answers_nothing_any_more_is_given_up_with_a_sentenc
     os.kill(pid_of(log), signal.SIGCONT)
     with pytest.raises(StorageError, match="keeps dying"):
         await hopeless
-    assert not log.healthy
+    assert "keeps dying" in log.trouble
+    assert log.lost.is_set()
 
 
 # --------------------------------------------------------------------------- no room
 
 
-async def test_without_room_nothing_is_half_written_and_with_room_it_goes_on(
+async def test_without_room_everything_waits_and_with_room_it_goes_on_in_order(
     log: Log, tmp_path: Path
 ) -> None:
     path = tmp_path / "journal.db"
     assert await log.submit([event("t", 1)]) == ""
     allow(log, path.with_name("journal.db-wal").stat().st_size)
-    with pytest.raises(StorageError, match="free disk space, then try again"):
-        await log.submit([event("t", 2), event("t", 3, b"x" * 100_000)])
+    waiting = [log.submit([event("t", 2), event("t", 3, b"x" * 100_000)]), log.submit([event("t", 4)])]
+    while not log.trouble:
+        await asyncio.sleep(0.01)
+    assert "free disk space, then try again" in log.trouble
     assert positions(path, "t") == [1]
-    assert log.healthy
+    assert not any(each.done() for each in waiting)
     allow(log, resource.RLIM_INFINITY)
-    assert await log.submit([event("t", 2)]) == ""
-    assert positions(path, "t") == [1, 2]
+    assert await asyncio.gather(*waiting) == ["", ""]
+    assert log.trouble == ""
+    assert positions(path, "t") == [1, 2, 3, 4]
+
+
+async def test_without_room_a_new_request_is_refused_at_once(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db", durability="full")
+    await journal.open()
+    await journal.create_thread(new_thread("default", "t", {}))
+    allow(journal._log, 0)
+    waiting = journal.reserve("t", 5)
+    while (await journal.check()).ok:
+        await asyncio.sleep(0.01)
+    with pytest.raises(StorageError, match="free disk space"):
+        await journal.create_thread(new_thread("default", "u", {}))
+    allow(journal._log, resource.RLIM_INFINITY)
+    assert await waiting == ""
+    assert (await journal.check()).ok
+    await journal.aclose()
+
+
+async def test_an_end_without_room_does_not_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_CLOSING", 0.1)
+    log = Log(tmp_path / "journal.db", "full")
+    await log.open()
+    allow(log, 0)
+    waiting = log.submit([event("t", 1)])
+    await log.aclose()
+    with pytest.raises(StorageError, match="before this could be written"):
+        await waiting
 
 
 def test_a_full_database_refuses_the_whole_batch_and_goes_on_when_it_may_grow(tmp_path: Path) -> None:
@@ -128,54 +163,31 @@ def test_a_full_database_refuses_the_whole_batch_and_goes_on_when_it_may_grow(tm
     database.execute(f"PRAGMA max_page_count = {pages + 2}")
     large = [event("t", 2, b"x" * 100_000)]
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        commit(database, "boot", [(1, 0, [list(event("t", 1))]), (2, 0, large)])  # type: ignore[list-item]
+        commit(database, "boot", [(1, [list(event("t", 1))]), (2, large)])  # type: ignore[list-item]
     assert positions(path, "t") == []
     database.execute("PRAGMA max_page_count = 1000000")
-    assert commit(database, "boot", [(1, 0, [event("t", 1)]), (2, 0, large)]) == [(1, ""), (2, "")]  # type: ignore[list-item]
+    assert commit(database, "boot", [(1, [event("t", 1)]), (2, large)]) == [(1, ""), (2, "")]  # type: ignore[list-item]
     assert positions(path, "t") == [1, 2]
     database.close()
 
 
-async def test_what_was_handed_over_before_a_loss_was_heard_of_is_lost_too(log: Log, tmp_path: Path) -> None:
-    await log.submit([event("t", 1)])
-    allow(log, (tmp_path / "journal.db-wal").stat().st_size + 1_000_000)
-    lost = log.submit([event("large", 1, b"x" * 3_000_000)])
-    # Many, so that they are no part of the batch that is lost; each of them would fit.
-    after = [log.submit([event(f"t{number}", 1, b"x" * 5_000)]) for number in range(400)]
-    outcomes = await asyncio.gather(lost, *after, return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {StorageError}
-    assert await log.submit([event("t0", 1)]) == ""
-
-
-def test_only_requests_of_a_hub_that_knows_of_all_losses_are_committed(tmp_path: Path) -> None:
-    database = open_database(str(tmp_path / "journal.db"), "full")
-    outcomes = commit(database, "boot", [(1, 0, [event("t", 1)]), (2, 1, [event("u", 1)])], 1)  # type: ignore[list-item]
-    assert outcomes == [(1, "storage: an earlier write was lost"), (2, "")]
-    assert (positions(tmp_path / "journal.db", "t"), positions(tmp_path / "journal.db", "u")) == ([], [1])
-    database.close()
-
-
-async def again_and_again(graph: Any) -> None:
-    for _ in range(100):
-        await graph.ainvoke({"log": ["second"]}, config("t", "second"))
-
-
-async def test_a_lost_checkpoint_fails_its_run_and_the_thread_goes_on_with_the_next(tmp_path: Path) -> None:
+async def test_a_run_without_room_for_its_checkpoints_goes_on_when_there_is_room(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.db", durability="full")
     await journal.open()
     saver = JournalSaver(journal)
     graph = STEPS.compile(checkpointer=saver)
-    await graph.ainvoke({"log": ["first"]}, config("t", "first"))
-    before = await everything(saver, "t")
-    allow(journal._log, (tmp_path / "journal.db-wal").stat().st_size)
-    with pytest.raises(StorageError, match="free disk space"):
-        await again_and_again(graph)  # a put does not wait for its commit: one of the next says it
+    allow(journal._log, 0)
+    running = asyncio.create_task(graph.ainvoke({"log": ["first"]}, config("t", "first")))
+    while (await journal.check()).ok:
+        await asyncio.sleep(0.01)
+    settled = asyncio.create_task(saver.settled("t", "first"))
+    await asyncio.sleep(0.05)
+    assert not settled.done()
     allow(journal._log, resource.RLIM_INFINITY)
-    await journal.barrier()
-    await saver.adelete_for_runs(["second"])
-    assert await everything(saver, "t") == before
-    told = await graph.ainvoke({"log": ["third"]}, config("t", "third"))
-    assert told["log"][-7:] == ["third", "0", "1", "2", "3", "4", "5"]
+    told = await running
+    await settled
+    assert told["log"] == ["first", "0", "1", "2", "3", "4", "5"]
+    assert (await graph.aget_state(config("t"))).values == told
     await journal.aclose()
 
 

@@ -177,3 +177,14 @@ async def test_what_comes_after_the_end_of_a_message_is_dropped(
     await asyncio.sleep(0.02)
     events = [event.data["event"] for event in await everything(channel)]
     assert events == ["message-start", "content-block-start", "content-block-delta", "error"]
+
+
+async def test_a_promise_that_did_not_reach_the_disk_does_not_count(
+    journal: SqliteJournal, thread: Thread
+) -> None:
+    channel = await reopened(journal)
+    promised = channel.promise()
+    refused = channel.number("r", [custom(1)])
+    assert channel.reserved == 0 < promised
+    channel.settle(refused, committed=False, reserved=promised)
+    assert channel.reserved == 0

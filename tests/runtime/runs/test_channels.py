@@ -1,41 +1,76 @@
-"""The open channels of a process."""
+"""A thread has one channel, whoever asks for it, and whenever."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
+
+from runtime.journal.sqlite import SqliteJournal
+from runtime.runs import channels
 from runtime.runs.channels import Channels
 from runtime.runs.threads import new_thread
-
-from .conftest import World
-
-
-class _Slow:
-    """A journal whose answer about a thread is on its way until somebody lets it arrive."""
-
-    def __init__(self, journal: Any) -> None:
-        self._journal, self.asked, self.arrives = journal, asyncio.Event(), asyncio.Event()
-
-    async def thread(self, id: str) -> Any:
-        """Return a thread, late."""
-        self.asked.set()
-        await self.arrives.wait()
-        return await self._journal.thread(id)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._journal, name)
+from runtime.types import Thread
 
 
-async def test_a_thread_that_is_looked_for_while_it_is_made_has_one_channel(world: World) -> None:
-    journal = _Slow(world.engine.journal)
-    channels = Channels(journal, lambda thread: False)  # type: ignore[arg-type]
-    looking = asyncio.create_task(channels.get("t"))
-    await journal.asked.wait()
-    thread = new_thread("default", "t", {})
-    made = channels.add(thread)
-    await world.engine.journal.create_thread(thread)
-    journal.arrives.set()
+class SlowJournal(SqliteJournal):
+    """A journal whose answers come when the disk gets round to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, durability="normal")
+        self.answers = asyncio.Event()
+        self.answers.set()
+
+    async def thread(self, thread: str) -> Thread | None:
+        """Look it up, late."""
+        await self.answers.wait()
+        return await super().thread(thread)
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[SlowJournal]:
+    opened = SlowJournal(tmp_path / "hubbub.db")
+    await opened.open()
+    yield opened
+    await opened.aclose()
+
+
+async def test_a_viewer_who_looks_while_the_thread_is_created_gets_the_channel_of_its_creator(
+    journal: SlowJournal,
+) -> None:
+    opened = Channels(journal)
+    journal.answers.clear()
+    looking = asyncio.create_task(opened.get("t"))
+    await asyncio.sleep(0)
+    thread, channel, new = opened.add(new_thread("default", "t", {}))
+    await journal.create_thread(thread)
+    journal.answers.set()
     found = await looking
-    assert found
-    assert found[1] is made
+    assert new
+    assert found is not None
+    assert found[1] is channel
+
+
+async def test_two_who_create_a_thread_at_once_share_its_channel(journal: SlowJournal) -> None:
+    opened = Channels(journal)
+    _, first, new = opened.add(new_thread("default", "t", {}))
+    _, second, also_new = opened.add(new_thread("default", "t", {}))
+    assert (new, also_new) == (True, False)
+    assert first is second
+
+
+async def test_a_channel_that_somebody_holds_is_found_again_after_many_others(
+    journal: SlowJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "_IDLE", 1)
+    opened = Channels(journal)
+    for id in ("t", "u"):
+        await journal.create_thread(new_thread("default", id, {}))
+    held = await opened.get("t")
+    await opened.get("u")
+    found = await opened.get("t")
+    assert held is not None
+    assert found is not None
+    assert found[1] is held[1]
