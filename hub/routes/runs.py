@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -18,7 +19,7 @@ from hub.routes.run_stream import cancel_run, locations, stream
 from hub.routes.run_view import HEARTBEAT, RunView, failure_of, interrupts_of
 from hub.routes.shapes import RUN_STATUS, run_object, selected
 from runtime.errors import InvalidInput, NoSuchRun, NotFound
-from runtime.types import Run, RunStatus
+from runtime.types import JsonObject, Run, RunStatus
 
 MOST = 1000
 """The most runs in one answer."""
@@ -65,6 +66,7 @@ class CancelledMany(msgspec.Struct, forbid_unknown_fields=True):
 _OURS: Final = {
     word: tuple(ours for ours, theirs in RUN_STATUS.items() if theirs == word) for word in RUN_STATUS.values()
 }
+_CAPITAL: Final = re.compile("[A-Z]")
 _BULK: Final = {**_OURS, "all": (RunStatus.ACCEPTED, RunStatus.RUNNING)}
 
 # --------------------------------------------------------------------------- start
@@ -116,13 +118,18 @@ async def batch(call: Call[Several]) -> web.Response:
     """Start several runs in their order; when one is refused, those before it have been started."""
     if len(call.given.values) > MOST:
         raise InvalidInput(f"A batch has at most {MOST} runs; send them in parts.")
-    bodies = [checked(value, BatchedRun) for value in call.given.values]
+    bodies = [checked(_spelt_with_lines(value), BatchedRun) for value in call.given.values]
     requests = [start_run(call, body, body.thread_id) for body in bodies]
     started = []
     for number, request in enumerate(requests):
         key = request.idempotency_key and f"{request.idempotency_key}:{number}"
         started.append(run_object(await call.engine.runs.start(replace(request, idempotency_key=key))))
     return reply(started)
+
+
+def _spelt_with_lines(value: JsonObject) -> JsonObject:
+    """Return `stream_mode` for `streamMode`: the JavaScript SDK sends a batch as its caller wrote it."""
+    return {_CAPITAL.sub(lambda letter: f"_{letter[0].lower()}", name): each for name, each in value.items()}
 
 
 # --------------------------------------------------------------------------- look

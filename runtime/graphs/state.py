@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -99,14 +100,21 @@ def _last(old: Any, new: Any) -> Any:
 
 
 def _messages(old: Any, new: Any) -> list[Any]:
-    """Append messages; one with the id of an earlier one takes its place."""
+    """Append messages; one with the id of an earlier one takes its place, one without gets an id.
+
+    Clients know a message by its id: they merge what was streamed with what the state holds.
+    """
     found = list(old or [])
     at = {
         each["id"]: place for place, each in enumerate(found) if isinstance(each, Mapping) and each.get("id")
     }
     for message in new if isinstance(new, list) else [new]:
-        place = at.get(message.get("id")) if isinstance(message, Mapping) else None
-        if place is None:
+        if not isinstance(message, Mapping):
+            found.append(message)
+        elif not message.get("id"):
+            found.append({**message, "id": str(uuid.uuid4())})
+        elif (place := at.get(message["id"])) is None:
+            at[message["id"]] = len(found)
             found.append(message)
         else:
             found[place] = message
