@@ -31,7 +31,8 @@ def test_the_client_of_a_page_streams_an_answer(served: Any, page: str) -> None:
 
 
 def test_the_plugin_of_its_page_is_one_that_a_graph_can_use(hubbub: Run, workspace: Path) -> None:
-    (plugin,) = PROGRAM.findall((ROOT / "docs" / "plugins.md").read_text())
+    plugin, _graph = PROGRAM.findall((ROOT / "docs" / "plugins.md").read_text())
+    assert "register_scorers" in plugin
     (workspace / "plugins" / "fit.py").write_text(plugin)
     (workspace / "config.toml").write_text("[plugins.fit]\nbig = 100\n")
     (workspace / "graphs" / "lead.toml").write_text(
