@@ -95,7 +95,7 @@ class Log:
             return str(self._failure)
         if self._waiting_for:
             return f"The journal cannot be written ({self._waiting_for}); free disk space, then try again."
-        return ""
+        return "The journal is closed; start the hub again." if self._closing else ""
 
     async def barrier(self) -> None:
         """Wait until everything handed over so far has been answered."""
