@@ -12,6 +12,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,6 +22,7 @@ from runtime.journal import writer
 from runtime.journal.writer import Outcome, Request
 
 FILE = "trap.json"
+_SLOWLY = 0.1
 _WRITER = ["-m", "runtime.journal.writer"]
 
 
@@ -28,7 +30,8 @@ class Trap(msgspec.Struct, frozen=True):
     """Springs at the request that holds `statement` with `value` among its parameters.
 
     `victims`: "both" leaves what was handed over to nobody; after "hub" the writer goes on with what is
-    in its pipe; "writer" leaves the hub alive.
+    in its pipe; "writer" leaves the hub alive.  The disk is slow just then, so that a hub which shows
+    what is not written yet is caught.
     """
 
     statement: str
@@ -61,6 +64,7 @@ def main(arguments: list[str]) -> None:
             return commit(database, boot, batch)
         trap, at = place
         file.unlink()
+        time.sleep(_SLOWLY)
         # A hub that lives on has to be told of its batch as a whole.
         head = [] if trap.victims == "writer" else batch[:at]
         if head:

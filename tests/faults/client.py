@@ -139,17 +139,24 @@ class Client:
                     shown.pop(data["message_id"], None)
         return shown
 
-    def halves(self) -> set[str]:
-        """Return the messages that have begun and neither ended nor been taken back."""
-        open = set()
+    def halves(self) -> list[str]:
+        """Return the messages that have begun and neither ended nor were taken back."""
+        open, left = dict[str, str](), list[str]()
         for frame in self.frames:
             data = _data(frame)
-            if frame["method"] == "messages":
-                if data["event"] in ("message-finish", "error"):
-                    open.discard(data["message_id"])
-                else:
-                    open.add(data["message_id"])
-        return open
+            if frame["method"] != "messages":
+                continue
+            id, event = data["message_id"], frame["event_id"]
+            match data["event"]:
+                case "message-finish" | "error":
+                    open.pop(id, None)
+                case "message-start":
+                    if open.get(id, event) != event:
+                        left.append(id)
+                    open[id] = event
+                case _:
+                    open.setdefault(id, event)
+        return left + list(open)
 
     # ----------------------------------------------------------------- the connection
 

@@ -83,7 +83,7 @@ class Place:
     async def start(self, clock: float = 0.0) -> None:
         """Start the hub, its clock so many seconds ahead; returns when it serves."""
         self.launch(clock)
-        await until(lambda: self._serves or not self.alive)
+        await until(lambda: self.serves or not self.alive)
         assert self.alive, self.log
 
     def launch(self, clock: float = 0.0) -> None:
@@ -98,14 +98,15 @@ class Place:
         return bool(self.pid) and _state(self.pid) not in ("", "Z")
 
     @property
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
+        """Whether the hub has said where it listens."""
         owner = holder(self.folder / "var")
         return owner is not None and owner.pid == self.pid and bool(owner.url)
 
     @property
     def writer(self) -> int:
-        """The process id of the hub's writer."""
-        return next(pid for pid in _children(self.pid) if "runtime.journal.writer" in _command(pid))
+        """The process id of the hub's writer; 0 while there is none."""
+        return next((pid for pid in _children(self.pid) if "runtime.journal.writer" in _command(pid)), 0)
 
     def kill(self, victims: str = "both") -> None:
         """Kill "both" hub and writer (and what else the hub started), the "hub" alone, or the "writer"."""
@@ -114,7 +115,7 @@ class Place:
             "hub": [self.pid],
             "writer": [self.writer] if victims == "writer" else [],
         }
-        for pid in pids[victims]:
+        for pid in filter(None, pids[victims]):
             os.kill(pid, signal.SIGKILL)
 
     def tell(self, number: signal.Signals) -> None:

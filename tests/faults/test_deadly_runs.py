@@ -33,7 +33,7 @@ async def test_a_deadly_run_ends_with_a_sentence_and_those_beside_it_go_on(
         assert ended["metadata"]["code"] == "too_many_attempts"
         assert "ended its process 3 times" in ended["error"]
         assert killer.texts() == {}
-        assert killer.halves() == set()
+        assert killer.halves() == []
         place.gate("g")
         assert (await innocent.ended(patient))["event"] == "completed"
     tries = [line for line in place.ledger if line["text"] == "die"]

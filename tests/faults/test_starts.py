@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ from runtime.journal.statements import SCHEMA_VERSION
 from tests.faults.client import Client
 from tests.faults.conftest import MakePlace
 from tests.faults.figures import count
-from tests.faults.place import Place
+from tests.faults.place import Place, until
 
 FAILED, CANNOT_START = 1, 2
 
@@ -85,11 +86,16 @@ async def test_a_hub_waits_until_the_writer_of_a_killed_one_has_ended(make_place
         run = await client.start("chain", word="x", gate="g")
         await client.until(lambda frame: frame["method"] == "messages")
         orphan = place.writer
-        os.kill(orphan, signal.SIGSTOP)  # in the middle of something, on a slow disk
+        os.kill(orphan, signal.SIGSTOP)  # as on a slow disk; the rest of the message waits in its pipe
+        place.gate("g")
+        await asyncio.sleep(0.3)
         place.kill("hub")
         await place.ended()
         place.launch()
-        place.gate("g")
+        await until(lambda: place.writer)
+        await asyncio.sleep(1.0)
+        assert place.alive
+        assert not place.serves
         os.kill(orphan, signal.SIGCONT)
         assert (await client.ended(run))["event"] == "completed"
         assert count(place, [client]).clean

@@ -111,6 +111,6 @@ async def test_a_hub_killed_while_it_takes_a_run_back_has_taken_it_back_when_the
         second = await client.start("chain", multitask="rollback", word="second")
         assert (await client.ended(second))["event"] == "completed"
         await restarted
-        assert client.halves() == set()
+        assert client.halves() == []
     assert served.rows("SELECT id FROM runs WHERE thread = ?", client.thread) == [(second,)]
     assert served.rows("SELECT 1 FROM checkpoints WHERE thread = ? AND run = ?", client.thread, first) == []
