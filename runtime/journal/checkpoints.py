@@ -46,8 +46,8 @@ class JournalSaver(BaseCheckpointSaver[str]):
 
     LangGraph starts `aput_writes` before the next `aput`, so the order of the calls is the order on
     disk.  A put does not wait for its commit: the run's own record, written last through the same
-    pipe, does, and the pipe takes nothing that comes after a failure before the failure was heard of.
-    A reader waits for what was handed over for its thread.
+    pipe, does, and so does whatever changes something outside (`settled`).  A reader waits for what
+    was handed over for its thread.
 
     `config["metadata"]["run_id"]` says whose write it is, `config["configurable"]["fence"]` which
     claim of that run writes: an older one than the run's record is refused.
