@@ -14,7 +14,7 @@ import websockets
 
 from tests.faults.place import PATIENCE, until
 
-CHANNELS = ["lifecycle", "messages", "updates", "input", "custom"]
+CHANNELS = ["lifecycle", "messages", "updates", "input", "custom", "checkpoints", "tools"]
 _DURABLE_MESSAGES = ("content-block-finish", "message-finish", "error")
 
 

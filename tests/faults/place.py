@@ -24,7 +24,7 @@ from tests.faults.armed_writer import Trap
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: for a loaded machine, nothing here takes long."""
 
-_PLUGIN = Path(__file__).with_name("steps.py")
+_PLUGINS = ("steps.py", "parallel.py")
 _GRAPHS = Path(__file__).with_name("graphs")
 _CONFIG = """
 [hub.limits]
@@ -70,7 +70,8 @@ class Place:
         self.folder, self._nursery = folder, nursery
         for name in ("graphs", "plugins"):
             (folder / name).mkdir()
-        (folder / "plugins" / "steps.py").write_text(_PLUGIN.read_text())
+        for plugin in _PLUGINS:
+            (folder / "plugins" / plugin).write_text(Path(__file__).with_name(plugin).read_text())
         for graph in _GRAPHS.glob("*.toml"):
             (folder / "graphs" / graph.name).write_text(graph.read_text())
         (folder / "config.toml").write_text(_CONFIG + config)

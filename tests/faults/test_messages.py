@@ -38,6 +38,25 @@ async def test_a_step_that_was_to_be_tried_again_is_tried_again_after_a_kill(pla
     assert figures.clean, figures
 
 
+async def test_of_two_messages_at_once_each_half_is_taken_back_and_each_is_whole_in_the_end(
+    place: Place,
+) -> None:
+    async with Client(place.url) as client:
+        run = await client.start("parallel", word="x")
+        await until(lambda: len(client.halves()) == 2)
+        place.gate("gate-left")  # one is whole when the hub is killed, the other is not
+        await until(lambda: len(client.halves()) == 1)
+        await client.until(lambda frame: frame["method"] == "updates")
+        await place.restart()
+        place.gate("gate-right")
+        assert (await client.ended(run))["event"] == "completed"
+        whole = {word: "".join(f"{word}{number} " for number in range(20)) for word in ("left", "right")}
+        assert sorted(client.texts().values()) == sorted(whole.values())
+        assert [code for event, code in events_of(client) if event == "error"] == ["restarted"]
+        figures = count(place, [client])
+    assert figures.clean, figures
+
+
 async def texts_of(thread: Any) -> list[str]:
     """Return the whole messages until the run has ended, as the SDK gives them."""
 
