@@ -387,7 +387,8 @@ class Event:
     @cached_property
     def payload(self) -> bytes:
         """`data` as JSON, encoded once."""
-        return orjson.dumps(self.data)
+        # A copy: the bytes that orjson returns keep its whole buffer of 4 KiB alive.
+        return b"%b" % orjson.dumps(self.data)
 
 
 # --------------------------------------------------------------------------- the store

@@ -21,7 +21,7 @@ RESERVE = 4096
 _RESERVE_BELOW = RESERVE // 2
 _BUFFER_EVENTS = 20_000
 _BUFFER_BYTES = 4 << 20
-_EVENT_OVERHEAD = 400
+_EVENT_OVERHEAD = 700
 _seq = attrgetter("seq")
 
 
@@ -89,7 +89,8 @@ class Channel:
     _floor: int = 0
     """The buffer holds every event above this seq."""
     _events: list[Event] = field(default_factory=list)
-    _bytes: int = 0
+    bytes: int = 0
+    """How much memory the buffer takes."""
     _uncommitted: list[_Uncommitted] = field(default_factory=list)
     _watchers: dict[object, Callable[[], None]] = field(default_factory=dict)
     _promised: asyncio.Future[str] | None = None
@@ -218,6 +219,7 @@ class Channel:
             self.position = min(self.position, events[0].position - 1)
             dropped = {event.seq for event in events}
             self._events = [event for event in self._events if event.seq not in dropped]
+            self.bytes -= sum(map(_size, events))
         self._show()
 
     def _release(self, held: _Uncommitted) -> None:
@@ -267,27 +269,36 @@ class Channel:
 
     def _hold(self, event: Event) -> None:
         self._events.append(event)
-        self._bytes += len(event.payload) + _EVENT_OVERHEAD
+        self.bytes += _size(event)
 
     def _show(self) -> None:
         limit = self._uncommitted[0].first - 1 if self._uncommitted else self._next - 1
         shown = min(limit, self.reserved)
         if shown <= self.last_seq:
             return
-        self.last_seq = shown
-        if len(self._events) > _BUFFER_EVENTS or self._bytes > _BUFFER_BYTES:
+        # What is new stays: nobody has had the time to read it.
+        if len(self._events) > _BUFFER_EVENTS or self.bytes > _BUFFER_BYTES:
             self._trim()
+        self.last_seq = shown
         for wake in list(self._watchers.values()):
             wake()
 
     def _trim(self) -> None:
         """Forget the older half of what was shown."""
-        keep = min(bisect_right(self._events, self.last_seq, key=_seq), len(self._events) // 2)
-        if keep == 0:
-            return
-        self._floor = self._events[keep - 1].seq
-        del self._events[:keep]
-        self._bytes = sum(len(event.payload) + _EVENT_OVERHEAD for event in self._events)
+        shown = bisect_right(self._events, self.last_seq, key=_seq)
+        events, bytes, gone = len(self._events) - _BUFFER_EVENTS // 2, self.bytes - _BUFFER_BYTES // 2, 0
+        while gone < shown and (gone < events or bytes > 0):
+            bytes -= _size(self._events[gone])
+            gone += 1
+        if gone:
+            self._floor = self._events[gone - 1].seq
+            del self._events[:gone]
+            self.bytes = bytes + _BUFFER_BYTES // 2
+
+
+def _size(event: Event) -> int:
+    """Return the bytes of memory that an event takes: its texts are in its data and in its payload."""
+    return 2 * len(event.payload) + _EVENT_OVERHEAD
 
 
 def _now() -> int:

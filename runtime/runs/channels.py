@@ -13,7 +13,9 @@ from runtime.types import RunStatus, Thread
 
 _ACTIVE = (RunStatus.ACCEPTED, RunStatus.RUNNING)
 _IDLE = 256
-"""How many of the latest channels stay open though nobody uses them: their buffers are memory."""
+"""How many of the latest channels stay open though nobody uses them."""
+_IDLE_BYTES = 64 << 20
+"""How much memory their buffers may take."""
 
 
 class Channels:
@@ -77,6 +79,8 @@ class Channels:
         """Keep a channel open, or the one that somebody else has opened meanwhile."""
         held = self._held.setdefault(thread.id, channel)
         opened = self._open.setdefault(thread.id, (thread, held))
-        if len(self._open) > _IDLE:
-            self._open.popitem(last=False)
+        kept = sum(channel.bytes for _, channel in self._open.values())
+        while len(self._open) > 1 and (len(self._open) > _IDLE or kept > _IDLE_BYTES):
+            _, (_, closed) = self._open.popitem(last=False)
+            kept -= closed.bytes
         return opened

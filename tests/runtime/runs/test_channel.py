@@ -188,3 +188,21 @@ async def test_a_promise_that_did_not_reach_the_disk_does_not_count(
     assert channel.reserved == 0 < promised
     channel.settle(refused, committed=False, reserved=promised)
     assert channel.reserved == 0
+
+
+async def test_the_buffer_is_bounded_in_bytes_and_keeps_what_nobody_has_had_time_to_read(
+    journal: SqliteJournal, thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_module, "_BUFFER_BYTES", 20_000)
+    channel = await reopened(journal)
+    await channel.durable("r", [custom(1)])
+    for number in range(50):
+        channel.live("r", "values", {"text": str(number) * 1000})
+        newest = (await channel.read(channel.last_seq - 1)).events
+        assert [event.data["text"][-1] for event in newest] == [str(number)[-1]]
+    assert channel.bytes <= 20_000 + 5_000
+    channel.live("r", "values", {"text": "x" * 100_000})
+    newest = (await channel.read(channel.last_seq - 1)).events
+    assert len(newest[0].data["text"]) == 100_000
+    gone = await channel.read(channel.last_seq - 40)
+    assert gone.gap is not None

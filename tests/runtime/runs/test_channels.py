@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from runtime.journal.sqlite import SqliteJournal
 from runtime.runs import channels
+from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.threads import new_thread
 from runtime.types import Thread
@@ -74,3 +77,21 @@ async def test_a_channel_that_somebody_holds_is_found_again_after_many_others(
     assert held is not None
     assert found is not None
     assert found[1] is held[1]
+
+
+async def test_the_buffers_of_channels_that_nobody_uses_are_bounded(
+    journal: SlowJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "_IDLE_BYTES", 50_000)
+    opened = Channels(journal)
+    kept = list[weakref.ref[Channel]]()
+    for number in range(20):
+        thread, channel, _ = opened.add(new_thread("default", f"t{number}", {}))
+        kept.append(weakref.ref(channel))
+        await journal.create_thread(thread)
+        await channel.durable("r", [Draft("custom", {"text": "x" * 4_000})])
+        del channel
+    gc.collect()
+    alive = [each for ref in kept if (each := ref()) is not None]
+    assert 1 <= len(alive) < 10
+    assert alive[-1].thread == "t19"
