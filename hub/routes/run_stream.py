@@ -142,7 +142,7 @@ class _Writer:
         # Whoever has seen the parts of the last event has seen the state they hold.
         seen = self._seen >= (self._last, 1)
         if want_values and not self._values_known and not seen and failure is None:
-            values = {**await view.values(), **interrupts_of(run)}
+            values = {**await view.values(run), **interrupts_of(run)}
             await self._write([encode(f"{self._last}-{_VALUES}", "values", values)])
         name, data = (
             ("error", failure) if failure else ("end", {"run_id": run.id, "status": RUN_STATUS[run.status]})

@@ -85,9 +85,8 @@ class RunView:
         """Return the run's record when it has ended and given its place free."""
         return await self.engine.runs.wait(self.tenant, self.run.id)
 
-    async def values(self) -> JsonObject:
-        """Return the whole state with which the run ended, or waits."""
-        run = await self.ended()
+    async def values(self, run: Run) -> JsonObject:
+        """Return the whole state with which the run ended, or waits; `run` is its record then."""
         found: JsonObject | None = None
         async with aclosing(self.looks()) as looks:
             async for look in looks:

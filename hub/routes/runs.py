@@ -230,7 +230,7 @@ async def _wait(call: Call[Any], view: RunView, *, cancel: bool) -> web.StreamRe
         if run.status.active:
             return _give_up(call, response)
         failure = failure_of(run)
-        value = {"__error__": failure} if failure else {**await view.values(), **interrupts_of(run)}
+        value = {"__error__": failure} if failure else {**await view.values(run), **interrupts_of(run)}
         await response.write_eof(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
     except (asyncio.CancelledError, ConnectionError):
         if cancel:

@@ -109,6 +109,8 @@ class JournalSaver(BaseCheckpointSaver[str]):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the named checkpoint, or the newest of its thread and namespace."""
         thread, ns = _address(config)
+        if thread in self._journal.blank:
+            return None
         where, parameters = ["thread = ?", "ns = ?"], list[object]([thread, ns])
         if wanted := get_checkpoint_id(config):
             where.append("id = ?")
@@ -180,6 +182,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         The copies belong to no run: undoing a run of the source leaves them alone.
         """
         threads = (source_thread_id, target_thread_id)
+        self._journal.blank.discard(target_thread_id)
         if await self._change([("checkpoints.copy", threads), ("writes.copy", threads)]):
             raise Conflict(f"The thread {target_thread_id} has checkpoints already; copy to a new thread.")
 
@@ -198,6 +201,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         """Submit without waiting; raises, once, what became of an earlier put of this run (or thread)."""
         if failure := self._failures.pop(run or thread, None):
             raise failure
+        self._journal.blank.discard(thread)
         future = self._under_way[thread] = self._journal.submit(statements)
         future.add_done_callback(partial(self._settle, thread, run))
 

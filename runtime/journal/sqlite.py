@@ -92,6 +92,8 @@ class SqliteJournal:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="journal-read")
+        self.blank: set[str] = set()
+        """Threads that were made with a run a moment ago: they have no checkpoint to look for yet."""
 
     async def open(self) -> None:
         """Start the writer; CannotStart when the database cannot be opened."""
@@ -191,6 +193,7 @@ class SqliteJournal:
         )
         if await self.request([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
             raise NotFound(f"There is no thread {thread}; it may have been deleted.")
+        self.blank.discard(thread)
 
     async def expired_threads(self, before: float, limit: int) -> list[Thread]:
         """Return threads that have expired and that no run works on, the longest due first.
@@ -224,6 +227,8 @@ class SqliteJournal:
             before = [("thread.accept", (thread.id, about, thread.reserved, run.created_at)), answered]
         if refusal := await self.request([*before, _create_run(run), *map(_append, events)]):
             raise Conflict(_REFUSED.get(refusal, _REFUSED["conflict"]).format(thread=thread.id, run=answers))
+        if new:
+            self.blank.add(thread.id)
 
     async def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> str:
         """Let an interrupted run go on with the answers in its options, in one commit with its events."""
