@@ -157,26 +157,6 @@ async def _whole(message: Any) -> str:
     return text
 
 
-async def idle_socket(hub: Hub, sockets: int) -> float:
-    """Return KiB of the hub's memory for each of `sockets` idle sockets with one subscription."""
-    client = get_client(url=hub.url)
-    thread = await client.threads.create()
-    url = f"{hub.url.replace('http', 'ws')}/threads/{thread['thread_id']}/stream/events"
-    subscribe = json.dumps(
-        {"id": 1, "method": "subscription.subscribe", "params": {"channels": ["messages"]}}
-    )
-    before, opened = hub.memory(), []
-    try:
-        for _ in range(sockets):
-            socket = await websockets.connect(url, compression=None, ping_interval=None)
-            opened.append(socket)
-            await socket.send(subscribe)
-            await socket.recv()
-        return (hub.memory() - before) / sockets
-    finally:
-        await asyncio.gather(*(socket.close() for socket in opened))
-
-
 def seconds_to_help(times: int) -> list[float]:
     """Return seconds that `hubbub --help` takes as a whole process."""
     seconds = []

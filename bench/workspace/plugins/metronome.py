@@ -6,15 +6,15 @@ from hubbub import ChatRequest, Context, Delta, Usage, hookimpl
 
 
 class Metronome:
-    """`metronome:N` answers with N tokens."""
+    """`metronome:N` answers with N tokens, `metronome:NxSIZE` with N of so many characters."""
 
     name = "metronome"
 
     async def stream(self, request: ChatRequest, ctx: Context) -> AsyncIterator[Delta]:
         """Yield the tokens one by one."""
-        count = int(request.model)
+        count, size = (int(part) for part in f"{request.model}x1".split("x")[:2])
         for number in range(count):
-            yield Delta(text=f"word{number} ")
+            yield Delta(text=f"word{number}".ljust(size - 1, ".") + " ")
         yield Delta(usage=Usage(output_tokens=count), finish="stop")
 
 
