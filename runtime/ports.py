@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from runtime.types import (
@@ -439,12 +439,14 @@ class Journal(Protocol):
 class ItemsWhere:
     """Which items of a tenant: under a prefix of namespaces, alive at `now`, and whose value is accepted.
 
-    The prefix () is the whole store, `now` in Unix seconds.
+    The prefix () is the whole store, `now` in Unix seconds.  `equal` are fields that every accepted value
+    has: a store that can look for them need not ask `accept` about the others.
     """
 
     prefix: tuple[str, ...]
     now: float
     accept: Callable[[JsonObject], bool] | None = None
+    equal: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 class Items(Protocol):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from runtime.errors import InvalidInput
 from runtime.store.requests import NamespaceQuery
@@ -19,6 +20,7 @@ _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "$lte": operator.le,
 }
 _ANY = "*"
+_PLAIN = re.compile(r'[^"\\\x00-\x1f\ud800-\udfff]*')
 
 
 def check_filter(filter: JsonObject | None) -> None:
@@ -32,6 +34,16 @@ def check_filter(filter: JsonObject | None) -> None:
 def matches(value: Mapping[str, Any], filter: Mapping[str, Any]) -> bool:
     """Whether every condition of a checked filter holds for a value; a missing field is null."""
     return all(_holds(value.get(name), wanted) for name, wanted in filter.items())
+
+
+def equalities(filter: Mapping[str, Any]) -> dict[str, str | int | float]:
+    """Return fields with texts and numbers that every value has which the filter lets through.
+
+    Names and texts that JSON writes with a backslash are left out, and numbers beyond 64 bits: where
+    they are compared as they are written, they could be missed.
+    """
+    given = {name: w.get("$eq") if isinstance(w, dict) else w for name, w in filter.items()}
+    return {name: value for name, value in given.items() if _PLAIN.fullmatch(name) and _comparable(value)}
 
 
 def choose_namespaces(found: Iterable[tuple[str, ...]], query: NamespaceQuery) -> list[tuple[str, ...]]:
@@ -80,6 +92,12 @@ def _same(value: Any, wanted: Any) -> bool:
     if isinstance(value, list) and isinstance(wanted, list | tuple):
         return len(value) == len(wanted) and all(map(_same, value, wanted))
     return bool(value == wanted)
+
+
+def _comparable(value: Any) -> TypeGuard[str | int | float]:
+    if isinstance(value, str):
+        return _PLAIN.fullmatch(value) is not None
+    return _number(value) and abs(value) < 1 << 63
 
 
 def _number(value: Any) -> bool:

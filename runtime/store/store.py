@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -14,7 +14,7 @@ import orjson
 
 from runtime.errors import HubbubError, InvalidInput
 from runtime.ports import Items, ItemsWhere
-from runtime.store.matching import check_filter, choose_namespaces, matches
+from runtime.store.matching import check_filter, choose_namespaces, equalities, matches
 from runtime.store.ranking import Ranking, rank_by_cosine, rank_by_words, unit
 from runtime.store.requests import (
     MAX_QUERY,
@@ -127,8 +127,10 @@ class Store:
         check_filter(query.filter)
         if len(query.query or "") > MAX_QUERY:
             raise InvalidInput(f"A query has at most {MAX_QUERY} characters; shorten it.")
-        accept = partial(matches, filter=query.filter) if query.filter else None
-        where = ItemsWhere(query.prefix, self._clock(), accept)
+        where = ItemsWhere(query.prefix, self._clock())
+        if query.filter:
+            accept = partial(matches, filter=query.filter)
+            where = replace(where, accept=accept, equal=equalities(query.filter))
         if query.query:
             found = await self._ranked(tenant, query, where)
         else:

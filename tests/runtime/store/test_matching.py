@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from langgraph.store.memory import InMemoryStore
 
 from runtime.errors import InvalidInput
-from runtime.store.matching import check_filter, choose_namespaces, matches
+from runtime.store.matching import check_filter, choose_namespaces, equalities, matches
 from runtime.store.requests import NamespaceQuery
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -21,6 +23,8 @@ SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
 JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3)
 )
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+BIG = st.integers(-(1 << 63), (1 << 64) - 1)
 OBJECTS = st.dictionaries(NAMES, JSON, max_size=3)
 COMPARISONS = st.fixed_dictionaries(
     {},
@@ -45,6 +49,25 @@ def test_a_filter_lets_through_what_langgraphs_does(value: dict[str, Any], filte
     store = InMemoryStore()
     store.put(("n",), "k", value)
     assert matches(value, filter) == bool(store.search(("n",), filter=filter))
+
+
+@given(
+    st.dictionaries(WORDS, JSON | WORDS | BIG, max_size=3),
+    st.dictionaries(
+        WORDS, JSON | WORDS | BIG | st.fixed_dictionaries({"$eq": SCALARS | WORDS | BIG}), max_size=2
+    ),
+    st.booleans(),
+)
+def test_what_a_filter_lets_through_has_its_equalities_for_sqlite_too(
+    value: dict[str, Any], filter: dict[str, Any], take: bool
+) -> None:
+    value = {**value, **filter} if take else value
+    assume(matches(value, filter))
+    text = orjson.dumps(value)
+    with sqlite3.connect(":memory:") as database:
+        for name, wanted in equalities(filter).items():
+            sql = "SELECT json_extract(CAST(? AS TEXT), ?) = ?"
+            assert database.execute(sql, (text, f'$."{name}"', wanted)).fetchone() == (1,)
 
 
 @given(
