@@ -33,7 +33,7 @@ class JournalItems:
 
     async def write(self, tenant: str, writes: Sequence[ItemWrite]) -> None:
         """Carry out all writes in one commit; returns when it is on disk."""
-        await self._journal.submit([part for write in writes for part in _statements(tenant, write)])
+        await self._journal.request([part for write in writes for part in _statements(tenant, write)])
 
     async def item(self, tenant: str, namespace: tuple[str, ...], key: str, now: float) -> StoredItem | None:
         """Return one item, or None."""

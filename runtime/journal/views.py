@@ -83,7 +83,7 @@ class JournalViews:
         Each thread and each day is emptied and folded in one commit, between the commits of others: it
         can be done while runs work, and nobody sees an empty view.
         """
-        await self._journal.submit([("views.forget_strays", ()), ("views.forget_stray_runs", ())])
+        await self._journal.request([("views.forget_strays", ()), ("views.forget_stray_runs", ())])
         last = ""
         while page := await self._rows(
             "SELECT id FROM threads WHERE id > ? ORDER BY id LIMIT ?", (last, _PAGE)
