@@ -1,12 +1,9 @@
-"""The web application of an open engine: its addresses, and opening and closing the port."""
+"""The web application of an open engine: its addresses, and how it begins and ends to serve."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
 import logging
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,14 +11,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from hub import commands, health, sse, webhooks
-from hub import socket as websockets
+from hub import commands, health, socket, sse, webhooks
+from hub.address import Address, take_address
 from hub.auth import Attempts, Keyring
 from hub.background import Background
 from hub.connections import CONNECTIONS, Connections, Patience
 from hub.endpoint import Endpoint
 from hub.guard import add_headers, guard
-from hub.origins import Origins, is_loopback
+from hub.origins import Origins
 from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
 from hub.routes import (
     admin,
@@ -36,7 +33,6 @@ from hub.routes import (
     threads,
     usage,
 )
-from runtime.errors import CannotStart
 from runtime.telemetry import get_logger
 
 if TYPE_CHECKING:
@@ -79,7 +75,7 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
     app[BACKGROUND] = Background()
     app[CONNECTIONS] = Connections(settings, patience or Patience())
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
-    app.add_routes((*health.ROUTES, *commands.ROUTES, *sse.ROUTES, *websockets.ROUTES))
+    app.add_routes((*health.ROUTES, *commands.ROUTES, *sse.ROUTES, *socket.ROUTES))
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.extend((_parts, webhooks.deliver))
     return app
@@ -121,53 +117,23 @@ class Server:
 
 
 async def serve(
-    engine: Engine, host: str | None = None, port: int | None = None, patience: Patience | None = None
+    engine: Engine, address: Address | None = None, *, patience: Patience | None = None
 ) -> Server:
-    """Serve an open engine; without `host` and `port` where its settings say, port 0 is a free one.
-
-    CannotStart when the port is taken, the address is not ours, or it is open to others without keys.
-    """
-    settings = engine.settings
-    host = settings.hub.host if host is None else host
-    port = settings.hub.port if port is None else port
-    if settings.auth.mode == "open" and not is_loopback(host):
-        raise CannotStart(
-            f"{host} can be reached from other machines, so the hub does not start without authentication; "
-            'set [auth] mode = "keys" and make a key with `hubbub key new NAME`, or use host 127.0.0.1.'
-        )
+    """Serve an open engine at an address that was taken, else at that of its settings; CannotStart."""
+    address = address or take_address(engine.settings)
     _hush_garbage()
     runner = web.AppRunner(
         build_app(engine, patience), access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        for each in address.sockets:
+            await web.SockSite(runner, each).start()
     except OSError as error:
         await runner.cleanup()
-        raise CannotStart(_why(error, host, port)) from None
-    bound = int(runner.addresses[0][1])
-    return Server(f"http://{_reachable(host)}:{bound}", host, bound, engine, runner)
-
-
-def _why(error: OSError, host: str, port: int) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is in use by another program; choose one with --port (0: a free one)."
-    if error.errno == errno.EACCES:
-        return f"Port {port} may not be opened by this user; choose one above 1023 with --port."
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return f"{host} is no address of this machine; set [hub] host in config.toml to one that is."
-    return f"{host}:{port} cannot be opened ({error.strerror or error}); choose another --host or --port."
-
-
-def _reachable(host: str) -> str:
-    """Return a host as it stands in a URL; "every address" is reached at loopback."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.is_unspecified:
-        address = ipaddress.ip_address("127.0.0.1" if address.version == ipaddress.IPV4LENGTH // 8 else "::1")
-    return f"[{address}]" if ":" in str(address) else str(address)
+        address.close()
+        raise address.refusal(error) from None
+    return Server(address.url, address.host, address.port, engine, runner)
 
 
 class _Garbage(logging.Filter):

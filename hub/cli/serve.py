@@ -131,16 +131,24 @@ def _end_in(seconds: float) -> None:
 
 
 async def _open(settings: Settings) -> Server:
-    from hub.app import serve
-    from runtime.engine import open_engine
-    from runtime.telemetry import configure_logging
+    from hub.address import take_address
 
-    configure_logging(settings.telemetry)
-    engine = await open_engine(settings)
+    # Before the engine, which goes on with unfinished runs: a start that is refused must not touch them.
+    address = take_address(settings)
     try:
-        return await serve(engine)
+        from hub.app import serve
+        from runtime.engine import open_engine
+        from runtime.telemetry import configure_logging
+
+        configure_logging(settings.telemetry)
+        engine = await open_engine(settings)
+        try:
+            return await serve(engine, address)
+        except BaseException:
+            await engine.aclose()
+            raise
     except BaseException:
-        await engine.aclose()
+        address.close()
         raise
 
 

@@ -82,6 +82,26 @@ def test_a_port_in_use_is_one_sentence(hubbub: Run, workspace: Path) -> None:
     assert holder(workspace / "var") is None
 
 
+def test_a_start_that_is_refused_touches_no_run(
+    hubbub: Run, start: Start, workspace: Path, wait_until_served: Wait
+) -> None:
+    """Else a hub that is started again and again beside a taken port would do the same step each time."""
+    first = start("--workspace", workspace, "serve", "--port", "0")
+    wait_until_served(workspace, first)
+    running = start(
+        "--workspace", workspace, "run", "slow", "--thread", "nap", "--input", '{"question": "?"}'
+    )
+    while "running slow" not in hubbub("--workspace", workspace, "events", "nap").stdout:
+        assert running.poll() is None
+    first.kill()
+    first.wait()
+    before = hubbub("--workspace", workspace, "events", "nap", "--json").stdout
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = hubbub("--workspace", workspace, "serve", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert hubbub("--workspace", workspace, "events", "nap", "--json").stdout == before
+
+
 def test_an_open_hub_is_for_this_machine_alone(hubbub: Run, workspace: Path) -> None:
     done = hubbub("--workspace", workspace, "serve", "--host", "0.0.0.0", "--port", "0")
     assert done.returncode == 2

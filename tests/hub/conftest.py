@@ -14,6 +14,7 @@ import aiohttp
 import numpy as np
 import pytest
 
+from hub.address import take_address
 from hub.app import Server, serve
 from runtime.errors import InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.extensions.catalog import Catalog
@@ -265,7 +266,8 @@ class RealHub:
     async def serve(self, port: int = 0, **sections: Any) -> None:
         """Begin."""
         await self.world.open(**sections)
-        self.server = await serve(self.world.engine, "127.0.0.1", port)
+        engine = self.world.engine
+        self.server = await serve(engine, take_address(engine.settings, "127.0.0.1", port))
         self.client = aiohttp.ClientSession(self.server.url)
 
     async def stop(self) -> None:
