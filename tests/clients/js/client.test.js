@@ -5,6 +5,15 @@ import { client, collect, newGate, open, until } from "./hub.js";
 
 const hub = client();
 const told = { text: "one two three" };
+const human = (content) => ({ messages: [{ type: "human", content }] });
+const said = (values) => values.messages.map((message) => message.content.trim());
+
+/** Make a thread on which each of these words was said and repeated. */
+async function conversation(...words) {
+  const { thread_id: thread } = await hub.threads.create();
+  for (const word of words) await hub.runs.wait(thread, "chat", { input: human(word) });
+  return thread;
+}
 
 test("graphs are assistants", async () => {
   const found = await hub.assistants.search({ graphId: "tell", limit: 5 });
@@ -143,4 +152,98 @@ test("a stream whose reader leaves cancels its run if it was asked to", async ()
   leave.abort();
   await parts.next().catch(() => {});
   await until(async () => (await hub.runs.get(thread, value.data.run_id)).status === "interrupted");
+});
+
+test("a batch of runs is started in its order", async () => {
+  const inputs = ["a", "b"].map((text) => ({ assistantId: "tell", input: { text }, multitaskStrategy: "enqueue" }));
+  const started = await hub.runs.createBatch(inputs);
+  const joined = await Promise.all(started.map((run) => hub.runs.join(run.thread_id, run.run_id)));
+  assert.deepEqual(joined.map((values) => values.answer.trim()), ["a", "b"]);
+});
+
+test("runs are cancelled by their ids, and a run that has ended is deleted", async () => {
+  const { thread_id: thread } = await hub.threads.create();
+  const run = await hub.runs.create(thread, "tell", { input: { text: "a [gate:never]" } });
+  await hub.runs.cancelMany({ threadId: thread, runIds: [run.run_id] });
+  await until(async () => (await hub.runs.get(thread, run.run_id)).status === "interrupted");
+  await hub.runs.delete(thread, run.run_id);
+  await assert.rejects(hub.runs.get(thread, run.run_id), { status: 404 });
+});
+
+test("a thread's past is listed, newest first, and read at each checkpoint", async () => {
+  const thread = await conversation("one", "two");
+  const history = await hub.threads.getHistory(thread, { limit: 20 });
+  assert.deepEqual(history.map((state) => state.values.messages?.length), [4, 3, 2, 2, 1, 0]);
+  for (const [index, state] of history.slice(0, -1).entries()) {
+    assert.equal(state.parent_checkpoint.checkpoint_id, history[index + 1].checkpoint.checkpoint_id);
+    assert.ok(state.metadata.step > history[index + 1].metadata.step);
+    assert.deepEqual((await hub.threads.getState(thread, state.checkpoint)).values, state.values);
+    assert.deepEqual((await hub.threads.getState(thread, state.checkpoint.checkpoint_id)).values, state.values);
+  }
+  const before = { configurable: { checkpoint_id: history[2].checkpoint.checkpoint_id } };
+  assert.deepEqual(await hub.threads.getHistory(thread, { limit: 2, before }), history.slice(3, 5));
+});
+
+test("a run begins from a checkpoint, and a state is changed by hand", async () => {
+  const thread = await conversation("one", "two");
+  const history = await hub.threads.getHistory(thread);
+  const { checkpoint } = history.find((state) => state.values.messages?.length === 2);
+  const values = await hub.runs.wait(thread, "chat", { input: human("three"), checkpoint });
+  assert.deepEqual(said(values), ["one", "one", "three", "three"]);
+  await hub.threads.updateState(thread, { values: human("by hand"), asNode: "answer" });
+  assert.deepEqual(said((await hub.threads.getState(thread)).values).slice(-1), ["by hand"]);
+});
+
+test("a thread is copied with its past, and pruned to its present", async () => {
+  const thread = await conversation("one", "two");
+  const { thread_id: copy } = await hub.threads.copy(thread);
+  assert.deepEqual((await hub.threads.getState(copy)).values, (await hub.threads.getState(thread)).values);
+  assert.equal((await hub.threads.getHistory(copy)).length, 6);
+  assert.equal((await hub.threads.prune([thread], { strategy: "keep_latest" })).pruned_count, 1);
+  assert.equal((await hub.threads.getHistory(thread)).length, 1);
+});
+
+test("a run may take another one's place, which is kept or undone", async () => {
+  for (const [multitaskStrategy, left] of [["interrupt", ["success", "interrupted"]], ["rollback", ["success"]]]) {
+    const { thread_id: thread } = await hub.threads.create();
+    await hub.runs.create(thread, "tell", { input: { text: "a [gate:never]" } });
+    await hub.runs.wait(thread, "tell", { input: told, multitaskStrategy });
+    assert.deepEqual((await hub.runs.list(thread)).map((run) => run.status), left);
+  }
+});
+
+test("a run waits for a person, over HTTP", async () => {
+  const { thread_id: thread } = await hub.threads.create();
+  const asked = await hub.runs.wait(thread, "confirm", { input: told });
+  assert.deepEqual(asked.__interrupt__[0].value.choices, ["yes", "no"]);
+  assert.equal((await hub.threads.get(thread)).status, "interrupted");
+  const state = await hub.threads.getState(thread);
+  assert.deepEqual([state.next, state.tasks[0].interrupts[0].id], [["ask"], asked.__interrupt__[0].id]);
+  const answered = await hub.runs.wait(thread, "confirm", { command: { resume: "yes" } });
+  assert.equal(answered.decision, "gone");
+});
+
+test("crons are made, found, changed and deleted", async () => {
+  const made = await hub.crons.create("tell", { schedule: "0 0 1 1 *", input: told, metadata: { mark: newGate() } });
+  const { metadata } = made;
+  assert.deepEqual((await hub.crons.search({ metadata })).map((cron) => cron.cron_id), [made.cron_id]);
+  assert.equal(await hub.crons.count({ metadata }), 1);
+  assert.equal((await hub.crons.update(made.cron_id, { enabled: false })).enabled, false);
+  await hub.crons.delete(made.cron_id);
+  assert.equal(await hub.crons.count({ metadata }), 0);
+  const { thread_id: thread } = await hub.threads.create();
+  const ofThread = await hub.crons.createForThread(thread, "tell", { schedule: "0 0 1 1 *", input: told });
+  assert.equal(ofThread.thread_id, thread);
+  await hub.crons.delete(ofThread.cron_id);
+});
+
+test("the store keeps items, finds them and lists where they are", async () => {
+  const [place, key] = [["clients", newGate()], "k"];
+  await hub.store.putItem(place, key, { colour: "blue" });
+  assert.deepEqual((await hub.store.getItem(place, key)).value, { colour: "blue" });
+  const { items } = await hub.store.searchItems(place, { filter: { colour: "blue" } });
+  assert.deepEqual(items.map((item) => item.key), [key]);
+  assert.deepEqual((await hub.store.listNamespaces({ prefix: place })).namespaces, [place]);
+  await hub.store.deleteItem(place, key);
+  assert.deepEqual((await hub.store.searchItems(place)).items, []);
 });

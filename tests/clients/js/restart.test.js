@@ -1,47 +1,12 @@
 // A hub that is killed in the middle of a message, and the pages that look at it.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import net from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import { useStream } from "@langchain/react";
 import { cleanup, renderHook } from "./dom.js";
 import { client, until } from "./hub.js";
+import { Hub } from "./own_hub.js";
 
 const quickly = { maxReconnectAttempts: 1000, reconnectDelayMs: () => 50 };
-
-/** A hub of the test's own, always at the same address. */
-class Hub {
-  static async begin(t) {
-    const hub = new Hub();
-    hub.folder = await mkdtemp(join(tmpdir(), "hub-"));
-    await cp(process.env.HUBBUB_WORKSPACE, hub.folder, { recursive: true, filter: (path) => !path.endsWith("/var") });
-    const probe = net.createServer().listen(0, "127.0.0.1");
-    await new Promise((resolve) => probe.on("listening", resolve));
-    hub.port = probe.address().port;
-    await new Promise((resolve) => probe.close(resolve));
-    hub.url = `http://127.0.0.1:${hub.port}`;
-    t.after(async () => {
-      await hub.kill();
-      await rm(hub.folder, { recursive: true });
-    });
-    await hub.start();
-    return hub;
-  }
-
-  async start() {
-    const options = ["-m", "hub.cli", "--workspace", this.folder, "serve", "--port", String(this.port)];
-    this.process = spawn(process.env.HUBBUB_PYTHON, options, { stdio: "ignore" });
-    await until(() => fetch(`${this.url}/readyz`).then((answer) => answer.ok, () => false), "the hub serves", 60);
-  }
-
-  async kill() {
-    this.process.kill("SIGKILL");
-    await new Promise((resolve) => (this.process.signalCode === null ? this.process.on("exit", resolve) : resolve()));
-  }
-}
 
 afterEach(cleanup);
 

@@ -52,6 +52,14 @@ for (const transport of ["websocket", "sse"]) {
       assert.deepEqual(found.map(({ message }) => message.node), ["first", "second"]);
     });
 
+    test("two messages at once do not mix", async () => {
+      const thread = stream("duet");
+      const reading = texts(thread);
+      await thread.run.start({ input: { messages: [{ type: "human", content: "sing" }] } });
+      const voice = (name) => Array.from({ length: 20 }, (_, number) => `${name}${number}`).join(" ");
+      assert.deepEqual(said(await reading).sort(), [voice("left"), voice("right")]);
+    });
+
     test("a message may ask for a tool", async () => {
       const thread = stream("tell");
       const found = [];
@@ -129,6 +137,7 @@ for (const transport of ["websocket", "sse"]) {
       await thread.run.start({ input: { text: `one two [gate:${gate}] three` } });
       const early = await thread.subscribe({ channels: ["messages"] });
       await until(() => thread.ordering.lastSeenSeq > 4, "the first words");
+      await new Promise((resolve) => setTimeout(resolve, 100)); // words that follow each other come together, a little later
       const late = await thread.subscribe({ channels: ["messages", "values"] });
       await open(gate);
       assert.equal((await thread.output).answer, "one two three ");

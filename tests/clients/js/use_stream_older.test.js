@@ -158,3 +158,49 @@ test("a connection that breaks in the middle of a message is taken up where it b
   assert.equal(now().messages.length, 2);
   assert.equal(now().error, undefined);
 });
+
+test("a run that asks a person waits, and goes on with the answer", async () => {
+  const { now } = page({ assistantId: "confirm" }, (stream) => [stream.values, stream.interrupt]);
+  await now().submit({ text: "one" });
+  await until(() => now().interrupt && !now().isLoading);
+  assert.deepEqual(now().interrupt.value.choices, ["yes", "no"]);
+  await now().submit(null, { command: { resume: "yes" } });
+  await until(() => now().values.decision === "gone" && !now().isLoading);
+  assert.equal(now().interrupt, undefined);
+});
+
+test("a page that opens a waiting thread is shown the question", async () => {
+  const { thread_id: threadId } = await client().threads.create();
+  await client().runs.wait(threadId, "confirm", { input: { text: "one" } });
+  const { now } = page({ threadId, assistantId: "confirm" }, (stream) => [stream.values, stream.interrupt]);
+  await until(() => now().interrupt?.value.show.proposal === "one ");
+  await now().submit(null, { command: { resume: "no" } });
+  await until(() => now().values.decision === "stayed");
+});
+
+test("a message may be said again in another way, and both ways stay", async () => {
+  const { thread_id: threadId } = await client().threads.create();
+  for (const word of ["one", "two"]) await client().runs.wait(threadId, "chat", { input: human(word) });
+  const { now } = page({ threadId, fetchStateHistory: true });
+  await until(() => now().messages.length === 4);
+  const second = now().messages[2];
+  const { firstSeenState } = now().getMessagesMetadata(second, 2);
+  await now().submit(human("three"), { checkpoint: firstSeenState.parent_checkpoint });
+  await until(() => !now().isLoading && shown(now()).map(([, text]) => text).join() === "one,one,three,three");
+  const { branch, branchOptions } = now().getMessagesMetadata(now().messages[2], 2);
+  assert.equal(branchOptions.length, 2);
+  now().setBranch(branchOptions.find((each) => each !== branch));
+  await until(() => shown(now()).map(([, text]) => text).join() === "one,one,two,two");
+});
+
+test("a submission may take the place of a run", async () => {
+  let threadId;
+  const { now, show } = page({ onThreadId: (id) => (threadId = id) });
+  now().submit(human("one [gate:never]"));
+  await until(() => shown(now()).at(-1)?.[1] === "one");
+  show({ threadId });
+  await now().submit(human("two"), { multitaskStrategy: "interrupt" });
+  await until(() => !now().isLoading && shown(now()).at(-1)[1] === "two" && now().messages.at(-1).type === "ai");
+  const runs = await client().runs.list(threadId);
+  assert.deepEqual(runs.map(({ status }) => status), ["success", "interrupted"]);
+});
