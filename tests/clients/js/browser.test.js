@@ -52,11 +52,11 @@ describe("a page in a browser", () => {
   test("of the hub itself streams with a cookie, over HTTP and a socket", async () => {
     const page = await open(`${hub.url}/ok`);
     assert.match((await converse(page, {})).error, /401/);
-    const headers = JSON.stringify({ authorization: `Bearer ${key}` });
-    assert.equal(await page.run(`fetch("/auth/session", { method: "POST", headers: ${headers} }).then((r) => r.status)`), 200);
+    const session = (init) => page.run(`fetch("/auth/session", ${JSON.stringify(init)}).then(({ status }) => status)`);
+    assert.equal(await session({ method: "POST", headers: { authorization: `Bearer ${key}` } }), 200);
     assert.equal(await page.run("document.cookie"), "");
     for (const transport of ["sse", "websocket"]) assert.deepEqual(await converse(page, { transport }), whole);
-    assert.equal(await page.run(`fetch("/auth/session", { method: "DELETE" }).then((r) => r.status)`), 204);
+    assert.equal(await session({ method: "DELETE" }), 204);
     assert.match((await converse(page, {})).error, /401/);
   });
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import WebSocket from "ws";
+import { pause } from "./hub.js";
 
 /** Start Chromium; returns what opens an address and runs a script there. */
 export async function chromium(t, script) {
@@ -46,7 +47,7 @@ class Page {
 
   async begin() {
     await new Promise((resolve) => this.socket.on("open", resolve));
-    while ((await this.run("document.readyState")) !== "complete") await new Promise((resolve) => setTimeout(resolve, 20));
+    while ((await this.run("document.readyState")) !== "complete") await pause(20);
   }
 
   /** Run a script in the page and return what it gives; a promise is waited for. */

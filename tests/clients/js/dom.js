@@ -9,4 +9,4 @@ for (const name of ["document", "navigator", "HTMLElement", "HTMLIFrameElement",
 }
 
 // React looks for the document when it is loaded.
-export const { cleanup, renderHook } = await import("@testing-library/react");
+export const { cleanup, fireEvent, render, renderHook } = await import("@testing-library/react");

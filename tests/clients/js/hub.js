@@ -32,9 +32,12 @@ export async function until(check, what = check.toString(), seconds = 20) {
     }
     if (found) return found;
     if (Date.now() > end) throw failure ?? new Error(`It never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await pause(10);
   }
 }
+
+/** Do nothing for a while. */
+export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Collect what an asynchronous iterable gives. */
 export async function collect(iterable) {
@@ -78,10 +81,4 @@ export class Line {
     this.cut();
     this.server.close();
   }
-}
-
-/** Ask the hub itself; returns the status and the body. */
-export async function ask(method, path, body) {
-  const answer = await fetch(url + path, { method, body: body === undefined ? undefined : JSON.stringify(body) });
-  return [answer.status, await answer.json().catch(() => undefined)];
 }

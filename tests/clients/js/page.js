@@ -14,7 +14,10 @@ const once = { maxRetries: 0 };
 const withKey = (key, transport) =>
   transport === "websocket"
     ? {
-        callerOptions: { ...once, fetch: (url, init) => fetch(url, { ...init, headers: { ...init?.headers, "x-api-key": key } }) },
+        callerOptions: {
+          ...once,
+          fetch: (url, init) => fetch(url, { ...init, headers: { ...init?.headers, "x-api-key": key } }),
+        },
         webSocketFactory: (url) => new WebSocket(url, [`bearer.${key}`]),
       }
     : { apiKey: key };
@@ -27,7 +30,7 @@ globalThis.converse = async ({ text, gate, key, apiUrl, transport }) => {
   const Chat = () => {
     stream = useStream(chat);
     const said = stream.messages.filter((message) => message.getType() === "ai").map((message) => message.text.trim());
-    for (const each of said) shown.add(each);
+    for (const each of said.filter(Boolean)) shown.add(each);
     return createElement("p", null, said.join());
   };
   const root = createRoot(document.body.appendChild(document.createElement("div")));

@@ -2,7 +2,7 @@
 import { afterEach } from "node:test";
 import { useStream } from "@langchain/react";
 import { cleanup, renderHook } from "./dom.js";
-import { url } from "./hub.js";
+import { pause, url } from "./hub.js";
 
 export const TRANSPORTS = ["sse", "websocket"];
 
@@ -16,7 +16,7 @@ export const shown = (stream) => stream.messages.map((message) => [message.getTy
 export const said = (stream) => shown(stream).filter(([type]) => type === "ai").map(([, text]) => text);
 
 /** The SDK reads the end of a run on two connections; let the slower one come before the next run begins. */
-export const settled = () => new Promise((resolve) => setTimeout(resolve, 200));
+export const settled = () => pause(200);
 
 /** Show a page with the hook and with `more` that uses it; `now()` is what it sees. */
 export function pageOf(options, more = () => ({})) {

@@ -1,12 +1,14 @@
 // `client.threads.stream` of `@langchain/langgraph-sdk`, on both transports.
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
-import { client, collect, Line, newGate, open, until } from "./hub.js";
+import { client, collect, Line, newGate, open, pause, until } from "./hub.js";
 
 /** Collect the text of each message as it comes, all at once: they may be open at the same time. */
 async function texts(thread) {
   const reading = [];
-  for await (const message of thread.messages) reading.push(collect(message.text).then((pieces) => ({ message, pieces })));
+  for await (const message of thread.messages) {
+    reading.push(collect(message.text).then((pieces) => ({ message, pieces })));
+  }
   return Promise.all(reading);
 }
 
@@ -79,8 +81,8 @@ for (const transport of ["websocket", "sse"]) {
 
     test("a thread that nobody has made is refused, and made by its first run", async () => {
       const kinds = [];
-      const again = { maxReconnectAttempts: 3, reconnectDelayMs: () => 10, onConnected: ({ kind }) => kinds.push(kind) };
-      const thread = stream("tell", again);
+      const onConnected = ({ kind }) => kinds.push(kind);
+      const thread = stream("tell", { maxReconnectAttempts: 3, reconnectDelayMs: () => 10, onConnected });
       await assert.rejects(thread.subscribe(["lifecycle"]), /There is no thread/);
       if (transport === "websocket") await until(() => kinds.includes("reconnected"));
       const reading = texts(thread);
@@ -101,7 +103,8 @@ for (const transport of ["websocket", "sse"]) {
 
     test("a failed run ends the stream and says why", async () => {
       const thread = stream("tell");
-      const events = await thread.run.start({ input: { text: "one [fail]" } }).then(() => thread.subscribe(["lifecycle"]));
+      await thread.run.start({ input: { text: "one [fail]" } });
+      const events = await thread.subscribe(["lifecycle"]);
       const failed = (await collect(events)).map((event) => event.params.data).find((data) => data.event === "failed");
       assert.match(failed.error, /lost its voice/);
     });
@@ -126,7 +129,7 @@ for (const transport of ["websocket", "sse"]) {
       await first.run.start({ input: { text: `one two [gate:${gate}] three` } });
       const others = [1, 2].map(() => stream("tell", { threadId: first.threadId }));
       reading.push(...others.map(texts));
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await pause(100);
       await open(gate);
       for (const found of await Promise.all(reading)) assert.deepEqual(said(found), ["one two three"]);
     });
@@ -137,7 +140,7 @@ for (const transport of ["websocket", "sse"]) {
       await thread.run.start({ input: { text: `one two [gate:${gate}] three` } });
       const early = await thread.subscribe({ channels: ["messages"] });
       await until(() => thread.ordering.lastSeenSeq > 4, "the first words");
-      await new Promise((resolve) => setTimeout(resolve, 100)); // words that follow each other come together, a little later
+      await pause(100); // words that follow each other come together, a little later
       const late = await thread.subscribe({ channels: ["messages", "values"] });
       await open(gate);
       assert.equal((await thread.output).answer, "one two three ");
@@ -161,7 +164,7 @@ for (const transport of ["websocket", "sse"]) {
       await until(() => thread.ordering.lastSeenSeq > 4, "the first words");
       assert.ok(line.cut() > 0);
       await open(half);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await pause(200);
       assert.ok(line.cut() > 0);
       await open(rest);
       await client().runs.join(thread.threadId, run);
