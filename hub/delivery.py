@@ -15,11 +15,12 @@ from hub.delivery_spans import DeliverySpans
 from hub.feed import Feed
 from hub.frames import Frame
 from hub.protocol import Command, Reconnect, params_as, read_subscribe, seq_of
+from hub.routes.run_view import ends
 from hub.session import Beginning, Session
 from hub.subscriptions import Position, Subscription
 from runtime.errors import HubbubError, NoSuchRun
 from runtime.telemetry import get_logger
-from runtime.types import JsonObject
+from runtime.types import Event, JsonObject
 
 if TYPE_CHECKING:
     from runtime.engine import Engine
@@ -309,15 +310,31 @@ class Delivery:
                 continue
             if waited:
                 self.session.missed(feed, batch.events, time.time() * 1000)
-            whole = self.session.events(feed, batch.events, batch.gap)
-            for event in reversed(batch.events):
+            events = batch.events if batch.gap else self._without_end(feed, batch.events)
+            whole = self.session.events(feed, events, batch.gap)
+            for event in reversed(events):
                 if event.durable:
                     watched.position = max(watched.position, event.position) if whole else watched.position
                     break
-            if not whole or batch.gap or len(batch.events) >= limit:
+            if not whole or batch.gap or len(events) >= limit:
                 self._grown.add(thread)
             if self.session.full:
                 return
+
+    def _without_end(self, feed: Feed, events: Sequence[Event]) -> Sequence[Event]:
+        """Leave a run's end, and what follows, for a moment later if further subscriptions may come."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= feed.ends_from:
+            return events
+        first = next((index for index, event in enumerate(events) if ends(event)), None)
+        if first is None:
+            return events
+        loop.call_at(feed.ends_from, self._go_on, feed.thread)
+        return events[:first]
+
+    def _go_on(self, thread: str) -> None:
+        self._grown.add(thread)
+        self.flush()
 
     async def _write(self, frames: Sequence[Frame]) -> None:
         loop = asyncio.get_running_loop()

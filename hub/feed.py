@@ -27,6 +27,7 @@ class Feed:
             "applied",
             "dropped",
             "durable_only",
+            "ends_from",
             "gathered_since",
             "prefix",
             "ready_at",
@@ -47,6 +48,8 @@ class Feed:
         self.ready_at: float | None = None
         """When the replay may begin, while further subscriptions are awaited."""
         self.gathered_since = 0.0
+        self.ends_from = 0.0
+        """Before this no run's end is sent: clients that subscribe after it read nothing of that run."""
         self.resumed = False
         """Whether a client goes on where it was: then it wants to know what it cannot get."""
         self.durable_only = True

@@ -245,6 +245,7 @@ class Session:
             feed = self.feeds[command.thread] = Feed(command.thread, many=self.many)
         for each in left:
             feed.add(each, position.last_seq)
+        feed.ends_from = now + self._bounds.gather
         self._gather(feed, how, now)
         if how.state is not None:
             self.state(feed, how.state, left[0].start)

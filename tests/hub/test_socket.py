@@ -166,6 +166,24 @@ async def test_the_end_of_a_run_waits_for_a_subscription_that_has_arrived(
     assert text_of(events) == "a b c "
 
 
+async def test_the_end_of_a_run_waits_for_a_subscription_that_may_come(
+    hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before it does not: the first text leaves at once."""
+    async with connected(hub) as client:
+        await client.ask("run.start", assistant_id="echo", input={"text": "a b c"})
+        await client.ask("subscription.subscribe", channels=["lifecycle"])
+        await client.run_to_end()
+    monkeypatch.setattr("hub.connections.Connections.bounds", Bounds(gather=1.0))
+    async with connected(hub) as client:
+        await client.ask("subscription.subscribe", channels=["messages", "lifecycle"])
+        before = await client.until("messages", "message-finish")
+        await client.ask("subscription.subscribe", channels=["values", "messages", "lifecycle"])
+        events = [*client.events, *await client.run_to_end()]
+    assert text_of(before) == text_of(events) == "a b c "
+    assert [event["params"]["data"].get("event") for event in [*before, *events]].count("completed") == 1
+
+
 async def test_two_viewers_see_the_same(hub: Any) -> None:
     """Every viewer gets every event, with the same ids and the same data."""
     async with connected(hub) as one, connected(hub) as other:

@@ -19,7 +19,11 @@ test("pages go on with their runs after the hub was killed, and keep what they w
       const options = { apiUrl: hub.url, assistantId, transport, ...quickly };
       return renderHook(() => useStream(options)).result;
     });
-  const all = (which, check) => until(() => which.every(check), check.toString(), 60);
+  const seen = (page) => JSON.stringify([texts(page), page.current.isLoading, page.current.error?.message]);
+  const all = (which, check) =>
+    until(() => which.every(check), check.toString(), 60).catch((error) => {
+      throw new Error(`${error.message} (${which.map(seen).join(" and ")})`);
+    });
   const [talking, finished] = [pages("chat"), pages("relay")];
   for (const page of finished) page.current.submit({ text: "a b" });
   for (const page of talking) page.current.submit({ messages: [{ type: "human", content: "before" }] });
