@@ -21,10 +21,11 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from hub.egress import Egress
 from hub.parts import ENGINE
 from hub.routes.shapes import RUN_STATUS, moment
+from runtime.egress import Egress
 from runtime.errors import InvalidInput, StorageError
+from runtime.outbound import open_client
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject, RunStatus, Webhook
 
@@ -64,7 +65,7 @@ class Webhooks:
 
     async def run(self) -> None:
         """Make calls as they become due, until cancelled."""
-        async with self._egress.session(_TIMEOUT) as session:
+        async with open_client(self._egress, _TIMEOUT) as session:
             while True:
                 try:
                     await self._make(session)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runtime.config import Settings
+from runtime.egress import Egress
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.gateway.gateway import Gateway
@@ -31,6 +32,8 @@ from runtime.types import Health
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import aiohttp
+
     from runtime.ports import Vectors
     from runtime.store.store import Store
 
@@ -42,12 +45,14 @@ _FLUSH = 1.0, 5.0
 """Seconds that the last spans get to leave, at least and at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Services:
     """What the engine lends to a plugin's context."""
 
     gateway: Gateway
     search: Search
+    egress: Egress
+    client: aiohttp.ClientSession | None = None
 
     def model(self, alias: str, ctx: Context) -> ModelHandle:
         return self.gateway.model(alias, ctx)
@@ -57,6 +62,17 @@ class _Services:
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         return await self.search.embed(texts)
+
+    def http(self) -> aiohttp.ClientSession:
+        if self.client is None:
+            from runtime.outbound import open_client
+
+            self.client = open_client(self.egress)
+        return self.client
+
+    async def aclose(self) -> None:
+        if self.client is not None:
+            await self.client.close()
 
 
 @dataclass(slots=True)
@@ -156,8 +172,9 @@ async def open_engine(settings: Settings) -> Engine:
         await asyncio.to_thread(library.keep)
         await add_python_graphs(library, plugins, settings)
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
-        services, lent = _Services(gateway, search), JournalStore(store)
-        worker = Worker(library, saver, services, telemetry, settings.runs.timeout, lent)
+        services = _Services(gateway, search, Egress(settings.egress.allow))
+        stack.push_async_callback(services.aclose)
+        worker = Worker(library, saver, services, telemetry, settings.runs.timeout, JournalStore(store))
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)

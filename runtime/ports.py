@@ -39,6 +39,7 @@ from runtime.types import (
 if TYPE_CHECKING:
     import asyncio
 
+    import aiohttp
     import numpy as np
     from numpy.typing import NDArray
     from pydantic import BaseModel
@@ -126,6 +127,9 @@ class Context(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+    def http(self) -> aiohttp.ClientSession:
+        """Return the hub's HTTP client, which reaches only what `[egress]` permits; do not close it."""
 
 
 # --------------------------------------------------------------------------- what a plugin supplies

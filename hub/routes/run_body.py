@@ -8,10 +8,10 @@ from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
-from hub.egress import Egress
 from hub.endpoint import Call
 from hub.routes.states import place_of
 from hub.routes.stream_modes import LATER_MODES, StreamMode
+from runtime.egress import Egress
 from runtime.errors import InvalidInput
 from runtime.graphs.version import CONFIG_KEYS, OURS
 from runtime.runs.run import StartRun

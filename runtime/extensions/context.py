@@ -10,6 +10,8 @@ from runtime.ports import Collection, Context, Log, ModelHandle
 from runtime.types import Delta
 
 if TYPE_CHECKING:
+    import aiohttp
+
     from runtime.ports import Vectors
 
 
@@ -24,6 +26,9 @@ class Services(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+    def http(self) -> aiohttp.ClientSession:
+        """Return the client that reaches only what `[egress]` permits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +62,7 @@ class CallContext:
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""
         return await self.services.embed(texts)
+
+    def http(self) -> aiohttp.ClientSession:
+        """Return the hub's HTTP client, which reaches only what `[egress]` permits."""
+        return self.services.http()

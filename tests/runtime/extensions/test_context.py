@@ -21,6 +21,9 @@ class Lent:
     async def embed(self, texts: Any) -> Any:
         return ("embed", texts)
 
+    def http(self) -> Any:
+        return "client"
+
 
 def _context(emitted: list[Delta]) -> CallContext:
     return CallContext(
@@ -47,6 +50,10 @@ def test_a_model_is_asked_on_behalf_of_the_call() -> None:
 
 async def test_texts_are_embedded_by_the_engine() -> None:
     assert cast(Any, await _context([]).embed(["a"])) == ("embed", ["a"])
+
+
+def test_requests_go_through_the_client_that_the_engine_lends() -> None:
+    assert cast(Any, _context([]).http()) == "client"
 
 
 def test_what_is_emitted_goes_to_the_emitter_at_once() -> None:

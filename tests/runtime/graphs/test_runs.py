@@ -220,6 +220,9 @@ class Lab:
             async def embed(self, texts: Any) -> Any:
                 raise AssertionError
 
+            def http(self) -> Any:
+                raise AssertionError
+
         def message(node: str, id: str) -> Sink:
             self.sinks.append(Sink(node, id))
             return self.sinks[-1]

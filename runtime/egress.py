@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import ipaddress
-import socket
 from collections.abc import Sequence
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-
 from runtime.errors import InvalidInput
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Egress:
@@ -46,11 +43,6 @@ class Egress:
             raise refused
         return url
 
-    def session(self, timeout: float) -> aiohttp.ClientSession:
-        """Return a client that reaches nothing else, whatever names resolve to."""
-        connector = aiohttp.TCPConnector(resolver=_Resolver(self), use_dns_cache=False)
-        return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=timeout))
-
     def permits(self, host: str, address: str) -> bool:
         """Whether this address, to which a host name resolves, may be reached."""
         return self._reachable(ipaddress.ip_address(address), named=self._named(host))
@@ -58,29 +50,19 @@ class Egress:
     def _named(self, host: str) -> bool:
         return any(fnmatch.fnmatchcase(host.lower(), name) for name in self._names)
 
-    def _reachable(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, named: bool) -> bool:
+    def _reachable(self, address: Address, *, named: bool) -> bool:
         if named or any(address in network for network in self._networks):
             return True
-        return address.is_global and not self._names and not self._networks
+        return _public(address) and not self._names and not self._networks
 
 
-class _Resolver(AbstractResolver):
-    """Looks names up, and leaves out the addresses that may not be reached."""
-
-    def __init__(self, egress: Egress) -> None:
-        self._egress, self._inner = egress, ThreadedResolver(loop=asyncio.get_running_loop())
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        allowed = [each for each in found if self._egress.permits(host, each["host"])]
-        if not allowed:
-            raise OSError(f"{host} resolves to addresses that [egress] allow does not list")
-        return allowed
-
-    async def close(self) -> None:
-        await self._inner.close()
+def _public(address: Address) -> bool:
+    """Whether everybody may know the address: also the one that a tunnel's address holds."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if inner:
+            return _public(inner)
+    return address.is_global and not address.is_multicast
 
 
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
@@ -90,7 +72,7 @@ def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
         return None
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
