@@ -63,6 +63,28 @@ def show(target: Target, name: str, mermaid: bool) -> None:
         click.echo(drawing_as_mermaid(drawn) if mermaid else drawing_as_text(name, drawn))
 
 
+@command.command("test")
+@click.argument("names", metavar="[NAME…]", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def test(target: Target, names: tuple[str, ...], as_json: bool) -> int:
+    """Run the tests of the graphs, their tables [[test]]; without NAME those of all graphs.
+
+    Nothing outside is called, and nothing is stored.  Exits with 1 when a test fails.
+    """
+    from hub.cli.rehearsals import report_object, run_tests, show_report
+
+    reports = run_tests(_library(target), names)
+    if as_json:
+        print_json([report_object(report) for report in reports])
+    else:
+        for report in reports:
+            show_report(report)
+        if not reports:
+            say("There are no graphs with tests; add a table [[test]] to one.")
+    return 0 if all(report.passed for report in reports) else 1
+
+
 def _library(target: Target) -> GraphLibrary:
     from runtime.extensions.loader import load_plugins
     from runtime.graphs.library import GraphLibrary

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.graphs.conditions import ConditionMistake, compile_condition
+from runtime.graphs.cases import check_cases, check_condition
 from runtime.graphs.fields import Field
 from runtime.graphs.file import END, LATER, GraphFile, Node
 from runtime.graphs.findings import Findings, near
@@ -32,7 +32,6 @@ _LOOKS_SECRET = re.compile(
 _SECRET_KEY = re.compile(r"(?i)(^|_)(api_?key|token|password|passwd|secret)$")
 _UNCLEAR = frozenset({"E03", "E04", "E05", "E16"})
 """While the steps or their ways are unclear, nothing is said of where they lead."""
-_TEST_KEYS = ("name", "input", "mock", "expect")
 
 
 def check_document(
@@ -48,9 +47,10 @@ def check_document(
     _check_output(file, findings)
     for node in file.nodes.values():
         _NodeCheck(file, node, catalog, aliases, findings).check()
-    _check_tests(file, findings)
-    if file.start and not _UNCLEAR.intersection(finding.code for finding in findings.found):
+    clear = bool(file.start) and not _UNCLEAR.intersection(finding.code for finding in findings.found)
+    if clear:
         check_flow(file, findings)
+    check_cases(file, findings, clear=clear)
     return file, findings
 
 
@@ -260,40 +260,10 @@ class _NodeCheck:
 # --------------------------------------------------------------------------- the file as a whole
 
 
-def check_condition(text: str, fields: Mapping[str, Field], findings: Findings, *path: str | int) -> None:
-    """Check one condition against the declared names."""
-    try:
-        compile_condition(text, fields)
-    except ConditionMistake as mistake:
-        help = near(mistake.name, fields) if mistake.name else mistake.help
-        findings.add("E08" if mistake.name else "E09", mistake.message, *path, help=help, at=mistake.at)
-
-
 def _check_output(file: GraphFile, findings: Findings) -> None:
     for index, name in enumerate(file.output):
         if name not in file.fields:
             findings.add("E08", f"{name} is not declared", "output", index, help=near(name, file.fields))
-
-
-def _check_tests(file: GraphFile, findings: Findings) -> None:
-    tests = file.document.data.get("test", [])
-    if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
-        findings.add("E03", "tests are tables [[test]]", "test", help="write [[test]]")
-        return
-    fields = {**file.fields, **file.setting_fields}
-    for index, test in enumerate(tests):
-        path = ("test", index)
-        for key in test:
-            if key not in _TEST_KEYS:
-                findings.add_key("E02", f"a test has no {key}", *path, key, help=near(key, _TEST_KEYS))
-        for part, known, what in (("input", file.input, "input"), ("mock", file.nodes, "step")):
-            for name in test.get(part) or {}:
-                if name not in known:
-                    findings.add_key(
-                        "E08", f"there is no {what} {name}", *path, part, name, help=near(name, known)
-                    )
-        for at, condition in enumerate(test.get("expect") or []):
-            check_condition(str(condition), fields, findings, *path, "expect", at)
 
 
 def _check_secrets(data: Mapping[str, Any], findings: Findings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, TypedDict
 
@@ -13,6 +13,7 @@ from langgraph.types import Command, Overwrite, interrupt
 
 from runtime.graphs.approval import decision_of, question, schema_of
 from runtime.graphs.conditions import Condition, compile_condition
+from runtime.graphs.decisions import Decision, branch_key, why_else, why_held, why_not
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.kinds import KINDS, call_plugin
 from runtime.graphs.llm import LlmParams, llm
@@ -152,19 +153,20 @@ def _branch(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]
     ways = [
         (way.go, compile_condition(way.condition, fields) if way.condition else None) for way in node.ways
     ]
-    otherwise = node.ways[-1].go
 
     async def branch(state: dict[str, Any], runtime: Any) -> Command[str]:
         scope: RunScope = runtime.context
         with scope.telemetry.node_span(node.id, node.use) as span:
             loops = state.get(LOOPS, {}).get(node.id, 0) + 1
             if node.max_loops is not None and loops > node.max_loops:
-                go = otherwise
+                why = f"else, because the run was here {node.max_loops} times before (max_loops)"
+                decision = Decision(node.id, branch_key(len(ways) - 1), ways[-1][0], why)
             else:
-                go = _choose(ways, saving.values(state), scope, node)
-            span.set(branch=go)
+                decision = _choose(node, ways, saving.values(state))
+            span.set(branch=decision.go, reason=decision.why, missing="; ".join(decision.missing) or None)
+            scope.decided(decision)
         update = {LOOPS: {node.id: loops}} if node.max_loops is not None else None
-        return Command(goto=_end(go), update=update)
+        return Command(goto=_end(decision.go), update=update)
 
     # LangGraph hands over the runtime by the annotation, which it cannot read from a closure's text.
     branch.__annotations__["runtime"] = Runtime[RunScope]
@@ -180,12 +182,17 @@ def _approve(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str
         scope: RunScope = runtime.context
         values = saving.values(state)
         # Outside the span: to ask raises what is no error.
-        answer = interrupt(question(node.id, approval, values), response_schema=schema_of(approval))
+        if scope.stand_in:
+            answer = scope.stand_in.answer(node.id)
+        else:
+            answer = interrupt(question(node.id, approval, values), response_schema=schema_of(approval))
         with scope.telemetry.node_span(node.id, node.use) as span:
             decision = decision_of(answer)
-            span.set(branch=decision["choice"])
+            choice = decision["choice"]
+            span.set(branch=choice)
             update = saving.update(decision, {}, values)
-        return Command(goto=_end(approval.choices[decision["choice"]]), update=update)
+            scope.decided(Decision(node.id, choice, approval.choices[choice], f"{choice} was chosen"))
+        return Command(goto=_end(approval.choices[choice]), update=update)
 
     approve.__annotations__["runtime"] = Runtime[RunScope]
     return approve
@@ -195,17 +202,16 @@ _DECIDING = {"branch": _branch, "approve": _approve}
 """Steps that say themselves where the run goes on."""
 
 
-def _choose(
-    ways: list[tuple[str, Condition | None]], values: Mapping[str, Any], scope: RunScope, node: Node
-) -> str:
-    for go, condition in ways:
+def _choose(node: Node, ways: Sequence[tuple[str, Condition | None]], values: Mapping[str, Any]) -> Decision:
+    """Return the first way whose condition holds; the last one has none."""
+    passed, without = list[str](), list[str]()
+    for number, (go, condition) in enumerate(ways):
         if condition is None:
-            return go
+            return Decision(node.id, branch_key(number), go, why_else(passed), tuple(without))
         holds, missing = condition.holds(values)
         if holds:
-            return go
+            return Decision(node.id, branch_key(number), go, why_held(condition, values), tuple(without))
+        passed.append(why_not(condition, values, missing))
         if missing:
-            scope.log.info(
-                "condition met a missing value", step=node.id, condition=condition.text, reason=missing
-            )
-    return ways[-1][0]
+            without.append(condition.text)
+    raise AssertionError("a branch ends with else")

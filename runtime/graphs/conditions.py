@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ LONGEST = 400
 """Characters of a condition."""
 
 _STRING = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
+_PATH = re.compile(r"(?<![\w.])([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\s*\()?")
 _MACRO = re.compile(r"\.(all|exists|exists_one|map|filter)\s*\(")
 _ERROR = re.compile(r"ERROR: [^:]*:\d+:(?P<column>\d+): (?P<what>[^\n]*)")
 _MIXED = re.compile(r"'_(<|<=|>|>=|==|!=)_' applied to '\((int|double|uint), (int|double|uint)\)'")
@@ -42,10 +43,14 @@ class ConditionMistake(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition that was checked, and can be asked any number of times."""
+    """A condition that was checked, and can be asked any number of times.
+
+    `paths` are the values it looks at: `("lead", "country")`.
+    """
 
     text: str
     program: Any
+    paths: tuple[tuple[str, ...], ...] = ()
 
     def holds(self, values: Mapping[str, Any]) -> tuple[bool, str]:
         """Return whether it is true, and why it could not be said when it meets a missing value.
@@ -77,7 +82,16 @@ def compile_condition(text: str, fields: Mapping[str, Field]) -> Condition:
         raise ConditionMistake(
             f"this is {_TYPES.get(kind, kind)}, not a condition", help="compare it with something"
         )
-    return Condition(text, program)
+    return Condition(text, program, tuple(dict.fromkeys(_paths(bare, fields))))
+
+
+def _paths(bare: str, fields: Mapping[str, Field]) -> Iterator[tuple[str, ...]]:
+    """Yield the declared values that a condition names; `bare` is its text without what stands in quotes."""
+    for found in _PATH.finditer(bare):
+        parts = found[1].split(".")
+        path = tuple(parts[:-1] if found[2] else parts)  # before a bracket stands a function
+        if path and (path[0] in fields or (path[0] == "state" and len(path) > 1)):
+            yield path
 
 
 def _bounded(text: str, bare: str) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from runtime.graphs.decisions import exits
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.types import JsonObject
-from runtime.units import duration
 
 
 def as_text(file: GraphFile) -> str:
@@ -17,7 +15,7 @@ def as_text(file: GraphFile) -> str:
     for id in _order(file):
         node = file.nodes[id]
         lines += ["", f"  {id:<{width}}  {node.use}{_about(node)}"]
-        lines += [f"  {'':<{width}}  {label} -> {step}".rstrip() for label, step in edges(node)]
+        lines += [f"  {'':<{width}}  {exit.label} -> {exit.go}".rstrip() for exit in exits(node)]
     return "\n".join([*lines, "", f"  end        gives {', '.join(file.output)}"])
 
 
@@ -27,9 +25,9 @@ def as_mermaid(file: GraphFile) -> str:
     for id, node in file.nodes.items():
         shape = ("{", "}") if node.use in ("branch", "approve") else ("[", "]")
         lines.append(f'    {_id(id)}{shape[0]}"{_escape(id)}<br/>{_escape(node.use)}"{shape[1]}')
-        for label, step in edges(node):
-            arrow = f'-->|"{_escape(label)}"|' if label else "-->"
-            lines.append(f"    {_id(id)} {arrow} {_id(step)}")
+        for exit in exits(node):
+            arrow = f'-->|"{_escape(exit.label)}"|' if exit.label else "-->"
+            lines.append(f"    {_id(id)} {arrow} {_id(exit.go)}")
     outputs = ", ".join(file.output)
     return "\n".join([*lines, f'    {_id(END)}(["{_escape(outputs)}"])'])
 
@@ -56,21 +54,6 @@ def drawing_as_mermaid(drawn: JsonObject) -> str:
         arrow = "-.->" if edge.get("conditional") else "-->"
         lines.append(f"    {numbers[edge['source']]} {arrow} {numbers[edge['target']]}")
     return "\n".join(["flowchart TD", *lines])
-
-
-def edges(node: Node) -> Iterator[tuple[str, str]]:
-    """Yield every way on from a step with its label: a condition, "else", "on error" or nothing."""
-    if node.use == "branch":
-        for way in node.ways:
-            yield f"if {way.condition}" if way.condition is not None else "else", way.go
-    elif node.approval:
-        for choice, step in node.approval.choices.items():
-            late = node.approval.at_most if choice == node.approval.then else None
-            yield choice if late is None else f"{choice}, also after {duration(late)}", step
-    else:
-        yield "", node.next
-    if node.on_error:
-        yield "on error", node.on_error
 
 
 def _shown(step: str) -> str:

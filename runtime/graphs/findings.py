@@ -27,6 +27,7 @@ CODES: Final = {
     "E15": "what looks like a secret",
     "E16": "not part of this version of Hubbub",
     "E17": "a graph written in Python that cannot be made",
+    "E18": "a test that proves nothing",
     "W01": "a result that is partly dropped",
 }
 """Every code with what it means; E is an error, W a warning."""

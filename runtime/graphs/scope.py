@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import CallContext, Services
+from runtime.graphs.decisions import Decision
 from runtime.graphs.file import Node
 from runtime.telemetry import Span, Telemetry
 from runtime.types import Delta, JsonObject, Run, Usage
@@ -32,6 +33,20 @@ class MessageSink(Protocol):
         """End the message as a broken one, which viewers drop."""
 
 
+class StandIn(Protocol):
+    """Stands in for what the steps of a run would call: nothing outside is asked."""
+
+    def result(self, call: StepCall) -> Outcome | None:
+        """Return what the step would have given, or raise its failure; None when it does its own work."""
+
+    def answer(self, step: str) -> Any:
+        """Return what a person would have chosen at an approval."""
+
+
+def _unheard(decision: Decision) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class RunScope:
     """What the steps of one run share; the worker makes it.  `deadline` is on time.monotonic()."""
@@ -50,6 +65,10 @@ class RunScope:
     crash the run would come here another way, and the change would be made under another key."""
     spend: Callable[[Usage], None]
     """Counts what a model call cost; LimitExceeded when the run has spent too much."""
+    decided: Callable[[Decision], None] = _unheard
+    """Is told of every branch, approval and handled error, before the run goes on."""
+    stand_in: StandIn | None = None
+    """None in a real run."""
 
 
 @dataclass(frozen=True, slots=True)

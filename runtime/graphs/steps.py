@@ -21,8 +21,9 @@ from runtime.errors import (
     StepFailed,
 )
 from runtime.extensions.failures import in_words
+from runtime.graphs.decisions import ON_ERROR, Decision
 from runtime.graphs.file import GraphFile, Node
-from runtime.graphs.scope import Action, RunScope, StepCall
+from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
 from runtime.graphs.state import Saving
 from runtime.types import JsonObject
 
@@ -62,6 +63,7 @@ def step_function(
                 if node.on_error and isinstance(failed, StepFailed) and not (more and worth_retrying(failed)):
                     span.record(failed)
                     scope.log.warning("step failed, its on_error follows", step=node.id, reason=str(failed))
+                    scope.decided(Decision(node.id, ON_ERROR, node.on_error, str(failed)))
                     return Command(goto=node.on_error)
                 raise failed from error
             finally:
@@ -91,10 +93,15 @@ def worth_retrying(error: Exception) -> bool:
 
 async def _attempt(call: StepCall, action: Action, saving: Saving) -> JsonObject:
     async with asyncio.timeout_at(call.deadline if call.node.timeout else None):
-        outcome = await action(call)
+        outcome = await _result(call, action)
     for sink in call.sinks:
         sink.finish()
     return saving.update(outcome.result, outcome.meta, call.values)
+
+
+async def _result(call: StepCall, action: Action) -> Outcome:
+    stood_in = call.scope.stand_in.result(call) if call.scope.stand_in else None
+    return stood_in or await action(call)
 
 
 def _failure(node: Node, error: Exception) -> HubbubError:

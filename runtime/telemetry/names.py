@@ -25,6 +25,7 @@ ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "plugin": ("hubbub.plugin.name",),
     "plugin_version": ("hubbub.plugin.version",),
     "branch": ("hubbub.step.branch",),
+    "missing": ("hubbub.step.missing",),
     # models
     "provider": ("gen_ai.provider.name",),
     "model": ("gen_ai.request.model",),
@@ -62,6 +63,7 @@ ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
 CONTENT: Final[dict[str, tuple[str, ...]]] = {
     "prompt": ("gen_ai.input.messages",),
     "answer": ("gen_ai.output.messages",),
+    "reason": ("hubbub.step.reason",),
     "query": ("gen_ai.retrieval.query.text",),
     "arguments": ("gen_ai.tool.call.arguments",),
     "result": ("gen_ai.tool.call.result",),

@@ -30,6 +30,8 @@ class SpanValues(TypedDict, total=False):
     tenant: str | None
     status: str | None
     branch: str | None
+    missing: str | None
+    reason: str | None
     answered_by: str | None
     alias: str | None
     temperature: float | None

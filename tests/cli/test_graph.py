@@ -54,3 +54,27 @@ def test_a_graph_is_drawn_for_terminals_and_for_documents(hubbub: Run, workspace
 def test_an_unknown_graph_is_one_sentence(hubbub: Run, workspace: Path) -> None:
     done = hubbub("--workspace", workspace, "graph", "show", "aks")
     assert (done.returncode, done.stderr) == (1, "There is no graph aks; did you mean ask?\n")
+
+
+def test_the_tests_of_a_graph_run_offline_and_say_what_they_did_not_try(hubbub: Run, workspace: Path) -> None:
+    done = hubbub("--workspace", workspace, "graph", "test", "ask")
+    assert done.returncode == 0, done.stderr
+    assert "  ok    nothing found" in done.stdout
+    told = json.loads(hubbub("--workspace", workspace, "graph", "test", "--json").stdout)
+    assert [(each["graph"], each["passed"]) for each in told] == [("ask", True)]
+    assert not (workspace / "var" / "hubbub.db").exists()
+
+
+def test_a_test_that_fails_says_why_and_ends_with_1(hubbub: Run, workspace: Path) -> None:
+    ask = workspace / "graphs" / "ask.toml"
+    ask.write_text(ask.read_text().replace("size(sources) == 0", "size(sources) == 1"))
+    done = hubbub("--workspace", workspace, "graph", "test")
+    assert done.returncode == 1
+    assert "FAIL  nothing found" in done.stdout
+    assert "expected size(sources) == 1 is false (sources is a list of 0)" in done.stdout
+
+
+def test_a_graph_with_a_mistake_is_not_tested(hubbub: Run, workspace: Path) -> None:
+    (workspace / "graphs" / "broken.toml").write_text(BROKEN)
+    done = hubbub("--workspace", workspace, "graph", "test", "broken")
+    assert (done.returncode, "broken.toml:3" in done.stderr) == (1, True)
