@@ -74,7 +74,7 @@ class Screen:
             case Dropped(message, reason) if message == self._message:
                 click.echo(f"\n[{reason}]\n")
                 self._message = ""
-            case Step(_, values):
+            case Step(values=values):
                 self._written = {**self._written, **values}
             case Ended(status, error):
                 self._end(status, error)

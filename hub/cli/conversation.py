@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -42,10 +42,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step is done, and this is what it wrote."""
+    """A step is done, and this is what it wrote.
+
+    `decisions` are the ways it went, each `{go, why}`; `usage` is what its calls of models cost, if any.
+    """
 
     node: str
     values: Mapping[str, Any]
+    decisions: Sequence[Mapping[str, str]] = ()
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,7 @@ class _Watch:
             case "messages":
                 return self._message(data)
             case "updates":
-                return Step(data["node"], data["values"])
+                return Step(data["node"], data["values"], data.get("decisions", ()), data.get("usage", {}))
             case "lifecycle" if data.get("run_id") == self._run and not frame["params"]["namespace"]:
                 return self._lifecycle(data)
         return None

@@ -88,6 +88,8 @@ def _gist(method: str, data: dict[str, Any]) -> str:
         case "lifecycle", {"event": event}:
             parts = (event, data.get("graph_name"), data.get("error"))
             return " ".join(str(part) for part in parts if part)
+        case "updates", {"node": node, "decisions": [{"go": go, "why": why}, *_]}:
+            return f"{node} -> {go}: {why}"
         case "updates", {"node": node, "values": values}:
             return f"{node}: {json.dumps(values, ensure_ascii=False)}"
         case "messages", {"event": "content-block-finish", "content": content}:

@@ -30,7 +30,7 @@ def check(target: Target, files: tuple[Path, ...], as_json: bool) -> int:
 
     Exits with 1 when there is an error.
     """
-    library = _library(target)
+    library = open_library(target)
     findings = sorted(library.check(files) if files else library.findings())
     if as_json:
         print_json([{**asdict(finding), "severity": finding.severity} for finding in findings])
@@ -55,7 +55,7 @@ def show(target: Target, name: str, mermaid: bool) -> None:
     from runtime.graphs.draw import as_mermaid, as_text, drawing_as_mermaid, drawing_as_text
     from runtime.graphs.library import GraphVersion
 
-    version = _library(target).get(name)
+    version = open_library(target).get(name)
     if isinstance(version, GraphVersion):
         click.echo(as_mermaid(version.spec) if mermaid else as_text(version.spec))
     else:
@@ -74,7 +74,7 @@ def test(target: Target, names: tuple[str, ...], as_json: bool) -> int:
     """
     from hub.cli.rehearsals import report_object, run_tests, show_report
 
-    reports = run_tests(_library(target), names)
+    reports = run_tests(open_library(target), names)
     if as_json:
         print_json([report_object(report) for report in reports])
     else:
@@ -85,7 +85,8 @@ def test(target: Target, names: tuple[str, ...], as_json: bool) -> int:
     return 0 if all(report.passed for report in reports) else 1
 
 
-def _library(target: Target) -> GraphLibrary:
+def open_library(target: Target) -> GraphLibrary:
+    """Read the graphs of a workspace, those of its plugins too."""
     from runtime.extensions.loader import load_plugins
     from runtime.graphs.library import GraphLibrary
     from runtime.graphs.opening import add_python_graphs

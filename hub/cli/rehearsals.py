@@ -1,20 +1,28 @@
-"""How `hubbub graph test` runs the tests of graphs, and shows what came of them."""
+"""Graphs run with mocks: the tests of `hubbub graph test`, and `hubbub run --mock`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runtime.errors import InvalidInput
+from hub.cli.output import print_json, say
+from hub.cli.progress import Progress
+from runtime.errors import CannotStart, InvalidInput
 from runtime.graphs.cases import cases_of
+from runtime.graphs.decisions import Decision
 from runtime.graphs.library import GraphVersion
-from runtime.graphs.rehearse import Report, try_out
+from runtime.graphs.rehearse import Report, rehearse, try_out
+from runtime.toml import parse_toml
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from runtime.graphs.decisions import Exit
+    from runtime.graphs.file import GraphFile
     from runtime.graphs.library import GraphLibrary
 
 
@@ -23,16 +31,14 @@ def run_tests(library: GraphLibrary, names: Sequence[str]) -> list[Report]:
 
     NotFound or GraphError for a graph that cannot be run: its tests would say nothing.
     """
-    asked = names or [*library.names(), *library.problems()]
-    versions = [library.get(name) for name in dict.fromkeys(asked)]
+    if names:
+        return asyncio.run(_all([_text_graph(library, name).spec for name in dict.fromkeys(names)]))
+    versions = [library.get(name) for name in [*library.names(), *library.problems()]]
     files = [version.spec for version in versions if isinstance(version, GraphVersion)]
-    for version in versions:
-        if names and not isinstance(version, GraphVersion):
-            raise InvalidInput(f"The graph {version.name} is written in Python; test it with pytest.")
-    return asyncio.run(_all([file for file in files if names or cases_of(file)]))
+    return asyncio.run(_all([file for file in files if cases_of(file)]))
 
 
-async def _all(files: Sequence[Any]) -> list[Report]:
+async def _all(files: Sequence[GraphFile]) -> list[Report]:
     return [await try_out(file) for file in files]
 
 
@@ -81,3 +87,50 @@ def report_object(report: Report) -> dict[str, Any]:
 
 def _way(way: Exit) -> str:
     return f"{way.step}: {way.label} -> {way.go}"
+
+
+# --------------------------------------------------------------------------- one run
+
+
+def run_with_mocks(library: GraphLibrary, name: str, given: Mapping[str, Any], file: Path) -> int:
+    """Run a graph once with the results in `file`; its steps go to stderr, its output to stdout."""
+    version = _text_graph(library, name)
+    mocks, progress = _mocks(file), Progress()
+    waiting: list[Decision] = []
+
+    def heard(happening: Decision | str) -> None:
+        if isinstance(happening, Decision):
+            waiting.append(happening)
+        else:
+            progress.step(happening, [{"go": one.go, "why": one.why} for one in waiting], {})
+            waiting.clear()
+
+    found = asyncio.run(rehearse(version.spec, dict(given), mocks, heard=heard))
+    if found.error:
+        say(f"error: {found.error}")
+        return 1
+    print_json(version.output_of(found.values))
+    return 0
+
+
+def _text_graph(library: GraphLibrary, name: str) -> GraphVersion:
+    version = library.get(name)
+    if not isinstance(version, GraphVersion):
+        raise InvalidInput(f"The graph {name} is written in Python; test it with pytest.")
+    return version
+
+
+def _mocks(file: Path) -> Mapping[str, Any]:
+    """Read STEP = RESULT; CannotStart says where the file is wrong."""
+    try:
+        source = file.read_bytes()
+        found = json.loads(source) if file.suffix == ".json" else parse_toml(source, str(file)).data
+    except OSError as error:
+        raise CannotStart(
+            f"{file} cannot be read ({error.strerror}); give --mock a file with STEP = RESULT."
+        ) from error
+    except ValueError as error:
+        raise CannotStart(f"{file} is not JSON ({error}); mend it, or write TOML.") from error
+    if not isinstance(found, dict):
+        raise CannotStart(f'{file} must hold one object, for example {{"find": []}}.')
+    return found

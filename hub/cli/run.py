@@ -22,29 +22,45 @@ if TYPE_CHECKING:
 @click.argument("graph")
 @click.option("--input", "text", default="{}", metavar="JSON", help="The graph's input, or @FILE with it.")
 @click.option("--thread", help="Run on this thread; else on a new one.")
+@click.option(
+    "--mock",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Call nothing: what each step gives stands in FILE, as STEP = RESULT (TOML or JSON).",
+)
 @click.pass_obj
-def command(target: Target, graph: str, text: str, thread: str | None) -> int:
-    """Run GRAPH once, in the running hub if there is one."""
+def command(target: Target, graph: str, text: str, thread: str | None, mock: Path | None) -> int:
+    """Run GRAPH once, in the running hub if there is one; tells its steps, why it went where, and its cost.
+
+    With --mock nothing is called, stored or sent: the graph runs in this process, as its tests do.
+    """
     from hub.cli.workspace import open_door
 
     given = _input(text)
+    if mock:
+        from hub.cli.graph import open_library
+        from hub.cli.rehearsals import run_with_mocks
+
+        return run_with_mocks(open_library(target), graph, given, mock)
     with open_door(target) as door:
         return asyncio.run(_run(door, graph, given, thread or str(uuid.uuid4())))
 
 
 async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) -> int:
     from hub.cli.conversation import Ended, Step, converse
+    from hub.cli.progress import Progress
     from hub.cli.remote import open_remote
 
     async with open_remote(door) as remote, converse(door, thread) as conversation:
         outputs = (await remote.schemas(graph))["output_schema"]["properties"]
-        ended = Ended("error", "The run did not end.")
+        ended, progress = Ended("error", "The run did not end."), Progress()
         async for happening in conversation.start(graph, given):
             match happening:
-                case Step(node, _):
-                    say(f"done  {node}")
+                case Step(node, _, decisions, usage):
+                    progress.step(node, decisions, usage)
                 case Ended():
                     ended = happening
+        progress.end()
         if ended.status != "success":
             say(f"{ended.status}: {ended.error} (thread {thread})")
             return 1

@@ -17,6 +17,7 @@ from runtime.graphs.conditions import compile_condition
 from runtime.graphs.decisions import Decision, Exit, choices, why_not
 from runtime.graphs.fields import checked_input
 from runtime.graphs.file import GraphFile
+from runtime.graphs.findings import in_sentence, near
 from runtime.graphs.scope import Outcome, RunScope, StepCall
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import JsonObject, Run, RunStatus
@@ -86,13 +87,17 @@ async def rehearse(
     *,
     heard: Callable[[Decision | str], None] = lambda happening: None,
 ) -> Rehearsed:
-    """Run a graph that has passed its check once; InvalidInput when its input is wrong.
+    """Run a graph that has passed its check once; InvalidInput when its input or a mock's name is wrong.
 
     `heard` is told of each decision, and of each step by its name when it is done.
     """
     from runtime.graphs.compile import compile_graph, initial_state
 
     given = checked_input(file.name, file.input, input)
+    for step in mocks:
+        if step not in file.nodes:
+            remedy = in_sentence(near(step, file.nodes))
+            raise InvalidInput(f"The graph {file.name} has no step {step} to stand in for; {remedy}")
     builder = compile_graph(file, {}, lambda reference, needed_by: reference)
     graph = builder.compile(name=file.name)
     stage = _Stage(file, mocks, heard)

@@ -43,7 +43,7 @@ class StandIn(Protocol):
         """Return what a person would have chosen at an approval."""
 
 
-def _unheard(decision: Decision) -> None:
+def _unheard(*_: Any) -> None:
     pass
 
 
@@ -67,6 +67,8 @@ class RunScope:
     """Counts what a model call cost; LimitExceeded when the run has spent too much."""
     decided: Callable[[Decision], None] = _unheard
     """Is told of every branch, approval and handled error, before the run goes on."""
+    used: Callable[[str, Usage], None] = _unheard
+    """Is told of every call of a model by a step."""
     stand_in: StandIn | None = None
     """None in a real run."""
 

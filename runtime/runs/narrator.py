@@ -14,6 +14,7 @@ from runtime.graphs.version import Version
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.messages import MessageWriter
 from runtime.runs.model_streams import ModelStreams
+from runtime.runs.notes import Notes
 from runtime.runs.subgraphs import Subgraphs
 from runtime.runs.task_spans import TaskSpans
 from runtime.telemetry import Telemetry, get_logger
@@ -41,7 +42,9 @@ class Narrator:
         channel: Channel,
         begun: Callable[[MessageWriter], None],
         telemetry: Telemetry,
+        notes: Notes,
     ) -> None:
+        self._notes = notes
         self._run, self._version, self._channel, self._begun = run, version, channel, begun
         self.values: JsonObject | None = None
         self._failed = ""
@@ -103,7 +106,11 @@ class Narrator:
         if "__metadata__" in part:
             return  # what a resumed step had written before the interrupt was shown then
         drafts = [
-            Draft("updates", {"node": node, "values": self._version.changes(values)}, namespace)
+            Draft(
+                "updates",
+                {"node": node, "values": self._version.changes(values), **self._notes.take(node)},
+                namespace,
+            )
             for node, values in part.items()
         ]
         self._channel.durable(self._run.id, drafts)

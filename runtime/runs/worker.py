@@ -28,6 +28,7 @@ from runtime.runs.commands import command_of
 from runtime.runs.control import Control
 from runtime.runs.messages import MessageWriter
 from runtime.runs.narrator import Narrator
+from runtime.runs.notes import Notes
 from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
 from runtime.runs.states import Versions, written_by
@@ -53,17 +54,18 @@ class Worker:
 
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Run the graph to its end, or to where it waits.  Never raises but for cancellation."""
-        open_messages = list[MessageWriter]()
+        open_messages, notes = list[MessageWriter](), Notes()
         enter_tenant(run.tenant)
         try:
             version = self.library.version(run.graph, run.version)
             spent = _Spent(version.limits.max_cost_usd)
             async with asyncio.timeout(min(version.limits.timeout or self.timeout, self.timeout)) as limit:
-                scope = self._scope(run, channel, catalog, spent, open_messages, _monotonic(limit.when()))
+                deadline = _monotonic(limit.when())
+                scope = self._scope(run, channel, catalog, spent, open_messages, deadline, notes)
                 begun = partial(self._begin, run, open_messages)
                 with (
                     self._span(run) as span,
-                    closing(Narrator(run, version, channel, begun, self.telemetry)) as told,
+                    closing(Narrator(run, version, channel, begun, self.telemetry, notes)) as told,
                 ):
                     ending = await _Execution(self, run, version, told, scope, control).carry()
                     span.set(status=ending.status.value)
@@ -117,6 +119,7 @@ class Worker:
         spent: _Spent,
         open_messages: list[MessageWriter],
         deadline: float,
+        notes: Notes,
     ) -> RunScope:
         def first_token() -> None:
             if len(open_messages) == 1 and run.attempt == 1:
@@ -141,6 +144,8 @@ class Worker:
             custom=lambda name, payload: _custom(channel, run, name, payload),
             settled=partial(self.saver.settled, run.thread, run.id),
             spend=spent.add,
+            decided=notes.decided,
+            used=notes.used,
         )
 
 

@@ -24,6 +24,43 @@ def test_the_output_is_json_and_the_steps_are_beside_it(hubbub: Run, served: Any
     assert "nine hours" in output["answer"]
     assert set(output) == {"answer", "sources", "mode", "model"}
     assert "done  find" in done.stderr
+    assert "-> write: else, because size(passages) == 0 is false (passages is a list of " in done.stderr
+    assert "cost  1 model call, " in done.stderr
+    assert "0.0000 USD" in done.stderr
+
+
+def test_a_run_with_mocks_calls_nothing_and_stores_nothing(hubbub: Run, workspace: Path) -> None:
+    mocks = workspace / "mocks.toml"
+    mocks.write_text('find = [{ text = "a" }]\nwrite = "words [1]"\ncite = ["a"]\n')
+    run = ["--workspace", workspace, "run", "ask", "--input", QUESTION, "--mock"]
+    done = hubbub(*run, mocks)
+    assert (done.returncode, json.loads(done.stdout)["answer"]) == (0, "words [1]"), done.stderr
+    assert "-> write: else, because size(passages) == 0 is false (passages is a list of 1)" in done.stderr
+    assert not (workspace / "var").exists()
+    (workspace / "mocks.json").write_text('{"find": [{"text": "a"}], "write": "error"}')
+    failed = hubbub(*run, workspace / "mocks.json")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "error: The step write failed: its mock says so." in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "code"),
+    [
+        ("mocks.toml", "fnid = []", "no step fnid to stand in for; did you mean find?", 1),
+        ("mocks.toml", "find: []", "in TOML write find =", 1),
+        ("mocks.json", "[]", "must hold one object", 2),
+        ("mocks.json", "{", "is not JSON", 2),
+        ("mocks.toml", "", "nothing stands in for retriever.hybrid; add find to the mocks", 1),
+    ],
+)
+def test_mocks_that_cannot_work_are_one_sentence(
+    hubbub: Run, workspace: Path, name: str, text: str, said: str, code: int
+) -> None:
+    (workspace / name).write_text(text)
+    done = hubbub("--workspace", workspace, "run", "ask", "--input", QUESTION, "--mock", workspace / name)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_without_a_hub_the_output_is_the_same(hubbub: Run, workspace: Path, served: Any) -> None:
