@@ -31,6 +31,7 @@ from runtime.ports import (
 from runtime.types import (
     ChatRequest,
     Delta,
+    Embeddings,
     Event,
     Health,
     Hit,
@@ -58,6 +59,7 @@ __all__ = [
     "Context",
     "Delta",
     "Embedder",
+    "Embeddings",
     "Event",
     "Guardrail",
     "Health",

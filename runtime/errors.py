@@ -29,7 +29,13 @@ Messages are sentences whose last clause says what to do.  None of them ever hol
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
+
+FailureReason: TypeAlias = Literal[
+    "auth", "quota", "rate_limit", "overloaded", "unavailable", "too_long", "refused", "invalid", "broken"
+]
+"""Why a model gave no answer: the key, the credit, too many requests, a busy or absent service, a prompt
+longer than it takes, a refusal of the content, a request it cannot carry out, an answer that is not whole."""
 
 
 class HubbubError(Exception):
@@ -163,9 +169,20 @@ class PluginError(HubbubError):
 
 
 class ModelError(HubbubError):
-    """No candidate of a model alias gave a whole answer."""
+    """A model gave no whole answer.  After `retry_after` seconds its vendor may be asked again."""
 
     code = "model_error"
+
+    def __init__(
+        self, message: str, *, reason: FailureReason = "broken", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.retry_after = reason, retry_after
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same request may succeed a moment later."""
+        return self.reason in ("rate_limit", "overloaded", "unavailable", "broken")
 
 
 class StepFailed(HubbubError):

@@ -137,7 +137,11 @@ class Context(Protocol):
 
 @runtime_checkable
 class Provider(Protocol):
-    """A vendor of language models."""
+    """A vendor of language models.
+
+    It may also have `async embed(texts, model, dimensions, ctx) -> Embeddings`, for models that turn texts
+    into vectors.
+    """
 
     name: str
 

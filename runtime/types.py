@@ -14,7 +14,13 @@ JsonObject: TypeAlias = dict[str, Any]
 """A JSON object: str keys, JSON values all the way down."""
 
 Message: TypeAlias = Mapping[str, Any]
-"""One chat message: `{"role": "user"|"assistant"|"system"|"tool", "content": str | [blocks], …}`."""
+"""One chat message: `{"role": "user"|"assistant"|"system"|"tool", "content": str | [blocks], …}`.
+
+Blocks are `{"type": "text", "text"}`, `{"type": "image", "url"}` or `{"type": "image", "data", "mime_type"}`
+(base64), and of an assistant `{"type": "reasoning", "text", "signature"}`.  A text block with `"cache": true`
+ends a part of the prompt that the vendor is asked to keep.  An assistant has `tool_calls`, each `{"id",
+"name", "arguments"}` with JSON text as arguments; a tool has the `tool_call_id` that it answers.
+"""
 
 
 class StatePathMark:
@@ -29,13 +35,18 @@ StatePath: TypeAlias = Annotated[Any, StatePathMark()]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one model call used.  Tokens are counts; `cost_usd` is None when no price is known."""
+    """What one model call used.  Tokens are counts; `cost_usd` is None when no price is known.
+
+    `cached_tokens` (read from the vendor's cache) and `cache_write_tokens` are part of `input_tokens`,
+    `reasoning_tokens` of `output_tokens`.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     cost_usd: float | None = None
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,8 @@ class ToolCall:
 class Delta:
     """One piece of a model's stream.  The last piece of every stream carries a `finish`.
 
-    `finish` is "stop", "length", "tool_calls", "content_filter" or "incomplete".
+    `finish` is "stop", "length", "tool_calls", "content_filter" or "incomplete".  A `signature` ends the
+    reasoning before it: its vendor wants it back with that reasoning.
     """
 
     text: str = ""
@@ -60,11 +72,23 @@ class Delta:
     tool_call: ToolCall | None = None
     usage: Usage | None = None
     finish: str | None = None
+    signature: str = ""
+
+    @property
+    def content(self) -> bool:
+        """Whether it is a part of the answer, which cannot be taken back once it was shown."""
+        return bool(self.text or self.reasoning or self.tool_call or self.signature)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One request to a model; every provider understands this vocabulary or refuses with a sentence."""
+    """One request to a model; every provider understands this vocabulary or refuses with a sentence.
+
+    `tools` are `{"name", "description", "parameters": JSON Schema, "strict"}`; `tool_choice` is "auto",
+    "none", "required" or the name of one.  `response_format` is `{"type": "json"}`, or with a schema
+    `{"type": "json_schema", "name", "schema", "strict"}`.  `reasoning` is how hard it is to think: "none",
+    "minimal", "low", "medium", "high".  `documents` are for models that quote by themselves.
+    """
 
     model: str
     messages: Sequence[Message]
@@ -74,6 +98,11 @@ class ChatRequest:
     temperature: float | None = None
     max_tokens: int | None = None
     stop: Sequence[str] = ()
+    top_p: float | None = None
+    seed: int | None = None
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +115,15 @@ class Reply:
     usage: Usage = Usage()
     reasoning: str = ""
     tool_calls: Sequence[ToolCall] = ()
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Texts as vectors, in their order, and what that used."""
+
+    vectors: Sequence[Sequence[float]]
+    usage: Usage = Usage()
 
 
 # --------------------------------------------------------------------------- search

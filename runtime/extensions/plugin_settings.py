@@ -22,10 +22,10 @@ def plugin_settings(
 ) -> tuple[BaseModel | None, MissingSecret | None]:
     """Return the validated settings, and the first secret that they name and that is not there.
 
-    `declared` is the plugin's class `Settings`, or None.  Texts `secret:NAME` are replaced by the
-    secret before validation, so that authors see plain values.  A missing one does not keep the plugin
-    from loading: its settings then hold the reference as it was written, and the caller makes every
-    call of the plugin raise the MissingSecret.  PluginError for everything else.
+    `declared` is the plugin's class `Settings`, or None.  Texts `secret:NAME`, also in defaults, are
+    replaced by the secret before validation, so that authors see plain values.  A missing one does not
+    keep the plugin from loading: its settings then hold the reference as it was written, and the caller
+    makes every call of the plugin raise the MissingSecret.  PluginError for everything else.
     """
     table = settings.plugins.tables.get(name, {})
     if declared is None:
@@ -38,12 +38,22 @@ def plugin_settings(
         raise PluginError("its Settings is no pydantic model; write class Settings(BaseModel)")
     _refuse_unknown(declared, name, table, settings)
     missing: dict[Path, MissingSecret] = {}
-    resolved = _resolve(table, (), name, settings, missing)
+    resolved = _resolve({**_default_secrets(declared), **table}, (), name, settings, missing)
     try:
         made = declared.model_validate(resolved)
     except ValidationError as error:
         raise PluginError(_mistake(error, name, settings, missing)) from None
     return made, next(iter(missing.values()), None)
+
+
+def _default_secrets(declared: type[BaseModel]) -> dict[str, str]:
+    """Return the secrets that the plugin itself names, in the defaults of its settings."""
+    fields = declared.model_fields.items()
+    return {
+        name: field.default
+        for name, field in fields
+        if isinstance(field.default, str) and field.default.startswith(PREFIX)
+    }
 
 
 def _resolve(

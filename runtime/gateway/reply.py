@@ -16,6 +16,7 @@ class ReplyBuilder:
         self.usage = Usage()
         self._texts: list[str] = []
         self._reasoning: list[str] = []
+        self._signature = ""
         self._calls: dict[int, ToolCall] = {}
 
     @property
@@ -29,6 +30,7 @@ class ReplyBuilder:
             self._texts.append(delta.text)
         if delta.reasoning:
             self._reasoning.append(delta.reasoning)
+        self._signature = delta.signature or self._signature
         if delta.tool_call:
             self._call(delta.tool_call)
         if delta.usage:
@@ -39,7 +41,15 @@ class ReplyBuilder:
     def reply(self) -> Reply:
         """Return the whole answer."""
         calls = tuple(self._calls[index] for index in sorted(self._calls))
-        return Reply(self.text, self.model, self.finish, self.usage, "".join(self._reasoning), calls)
+        return Reply(
+            self.text,
+            self.model,
+            self.finish,
+            self.usage,
+            "".join(self._reasoning),
+            calls,
+            self._signature,
+        )
 
     def _call(self, piece: ToolCall) -> None:
         """Join the pieces of a tool call, which share their index."""

@@ -31,6 +31,7 @@ SURFACE = {
     "data": {
         "ChatRequest",
         "Delta",
+        "Embeddings",
         "Event",
         "Health",
         "Hit",

@@ -51,6 +51,18 @@ def test_without_a_table_the_defaults_hold(workspace: Workspace) -> None:
     assert plugin_settings(Wanted, "fit", workspace())[0] == Wanted()
 
 
+def test_a_secret_that_the_plugin_itself_names_is_looked_up(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Keyed(BaseModel):
+        key: str = "secret:FIT_KEY"
+
+    assert plugin_settings(Keyed, "fit", workspace())[1] is not None
+    monkeypatch.setenv("FIT_KEY", "value")
+    assert plugin_settings(Keyed, "fit", workspace()) == (Keyed(key="value"), None)
+    assert plugin_settings(Keyed, "fit", workspace('[plugins.fit]\nkey = ""\n')) == (Keyed(key=""), None)
+
+
 def test_a_plugin_without_settings_gets_none(workspace: Workspace) -> None:
     assert plugin_settings(None, "fit", workspace()) == (None, None)
 
