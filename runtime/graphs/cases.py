@@ -17,7 +17,7 @@ ERROR: Final = "error"
 """As a mock, the failure of a step; in `expect`, the sentence with which a run ended that failed."""
 
 _KEYS = ("name", "input", "settings", "mock", "expect")
-_OWN = frozenset({"set", "branch"})
+_OWN = frozenset({"set", "branch", "map"})
 """Steps that do in a test what they do in a run: they call nothing."""
 
 
@@ -205,7 +205,10 @@ class _CaseCheck:
         """Follow the test to the first step where a run may go one way or another."""
         nodes, open = self._file.nodes, [self._file.start]
         seen = set[str]()
-        while open and (node := nodes.get(open.pop())):
+        while open:
+            node = nodes.get(open.pop())
+            if node is None:  # the end, of the run or of an item
+                continue
             if node.id in seen:
                 return
             seen.add(node.id)
@@ -214,9 +217,10 @@ class _CaseCheck:
                 return
             if node.use == "branch" or node.approval:
                 return
-            if mocks.get(node.id) == ERROR:
+            mock = mocks.get(node.id)
+            if mock == ERROR or (isinstance(mock, list) and ERROR in mock):
                 return
-            open.append(node.next)
+            open += [node.next, *([node.each.do] if node.each else [])]
         if any(node.use == "branch" or node.approval or node.on_error for node in nodes.values()):
             message = "the test covers no branch"
             help = "let it lead to a branch, an approval or an error that is handled, or take it out"

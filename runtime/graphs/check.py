@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.graphs.bodies import item_names
 from runtime.graphs.cases import check_cases, check_condition
 from runtime.graphs.fields import Field
 from runtime.graphs.file import END, LATER, GraphFile, Node
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.extensions.catalog import Catalog
 
-BUILT_IN: Final = ("llm", "branch", "set", "approve")
+BUILT_IN: Final = ("llm", "branch", "set", "approve", "map")
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
 _WORDS = frozenset({"state", "input", "settings"})
 _LOOKS_SECRET = re.compile(
@@ -45,8 +46,9 @@ def check_document(
         findings.add("E03", message, "graph", help="give both the same name")
     _check_secrets(document.data, findings)
     _check_output(file, findings)
+    items = item_names(file.nodes)
     for node in file.nodes.values():
-        _NodeCheck(file, node, catalog, aliases, findings).check()
+        _NodeCheck(file, node, items.get(node.id, ()), catalog, aliases, findings).check()
     clear = bool(file.start) and not _UNCLEAR.intersection(finding.code for finding in findings.found)
     if clear:
         check_flow(file, findings)
@@ -73,12 +75,19 @@ class _NodeCheck:
     """Checks one step."""
 
     def __init__(
-        self, file: GraphFile, node: Node, catalog: Catalog, aliases: Collection[str], findings: Findings
+        self,
+        file: GraphFile,
+        node: Node,
+        items: Sequence[str],
+        catalog: Catalog,
+        aliases: Collection[str],
+        findings: Findings,
     ) -> None:
         self._file, self._node, self._catalog = file, node, catalog
         self._aliases, self._findings = aliases, findings
         self._path = ("node", node.id)
-        self._fields = {**file.fields, **file.setting_fields}
+        self._items = items
+        self._fields = {**file.fields, **file.setting_fields, **{name: Field(name, "any") for name in items}}
 
     def check(self) -> None:
         self._check_targets()
@@ -87,6 +96,8 @@ class _NodeCheck:
                 self._check_conditions()
             case "approve":
                 self._check_approval()
+            case "map":
+                self._check_map()
             case "set":
                 self._check_set()
             case "llm":
@@ -129,6 +140,21 @@ class _NodeCheck:
         assert self._node.approval
         for index, name in enumerate(self._node.approval.show):
             self._check_name(Name(tuple(name.split(".")), 0), frozenset(), *self._path, "show", index)
+
+    def _check_map(self) -> None:
+        each = self._node.each
+        assert each
+        if each.do:
+            self._check_target(each.do, "do")
+        if each.over:
+            self._check_name(Name(tuple(each.over.split(".")), 0), frozenset(), *self._path, "over")
+            one = self._fields.get(each.over.removeprefix("state.").removeprefix("input."))
+            if one and one.type not in ("list", "any"):
+                message = f"a map goes over a list, and {one.name} is declared as {one.type}"
+                self._findings.add("E03", message, *self._path, "over", help="name a list")
+        if each.name in self._fields:
+            message = f"{each.name} is declared already"
+            self._findings.add("E03", message, *self._path, "as", help="give the item another name")
 
     def _check_set(self) -> None:
         written = self._node.params.get("set")
@@ -255,6 +281,10 @@ class _NodeCheck:
         if name not in self._file.fields:
             help = near(name, self._file.fields) if self._file.fields else f"declare {name} under [state]"
             self._findings.add("E08", f"{name} is not declared under [state]", *path, help=help)
+        elif self._items and self._file.fields[name].merge is None:
+            message = f"every item of a map writes {name}, and nothing says what becomes of several"
+            help = f'declare {name} with merge = "append", "add" or "last"'
+            self._findings.add("E19", message, *path, help=help)
 
 
 # --------------------------------------------------------------------------- the file as a whole

@@ -12,14 +12,16 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
 
 from runtime.graphs.approval import decision_of, question, schema_of
+from runtime.graphs.bodies import item_names, reached
 from runtime.graphs.conditions import Condition, compile_condition
 from runtime.graphs.decisions import Decision, branch_key, why_else, why_held, why_not
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.kinds import KINDS, call_plugin
 from runtime.graphs.llm import LlmParams, llm
+from runtime.graphs.mapping import map_action
 from runtime.graphs.parameters import Filled, compile_value, fields_of, is_state_path
 from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
-from runtime.graphs.state import EMPTY, LOOPS, Saving, counts_loops, merge_loops, reducer
+from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge_loops, reducer
 from runtime.graphs.steps import retry_policy, step_function
 from runtime.graphs.templates import look_up
 from runtime.types import JsonObject
@@ -35,23 +37,50 @@ def compile_graph(
 
     `own_params` are the models of the parameters that each used plugin object declares, by `use`.
     """
-    builder: StateGraph[Any, RunScope, Any, Any] = StateGraph(_schema(file), context_schema=RunScope)
-    for node in file.nodes.values():
+    return _Compiler(file, own_params, secret).graph(file.start)
+
+
+class _Compiler:
+    """Makes the graphs of one file: its own, and those of the bodies of its maps."""
+
+    def __init__(
+        self, file: GraphFile, own_params: Mapping[str, type[Any] | None], secret: LookUpSecret
+    ) -> None:
+        self._file, self._own_params, self._secret = file, own_params, secret
+        self._items = item_names(file.nodes)
+
+    def graph(self, start: str) -> StateGraph[Any, RunScope, Any, Any]:
+        """Return the graph of the steps that are reached from this one."""
+        schema = _schema(self._file, self._items.get(start, ()))
+        builder: StateGraph[Any, RunScope, Any, Any] = StateGraph(schema, context_schema=RunScope)
+        for id in reached(self._file.nodes, start):
+            self._add(builder, self._file.nodes[id])
+        builder.add_edge(START, start)
+        return builder
+
+    def _add(self, builder: StateGraph[Any, RunScope, Any, Any], node: Node) -> None:
+        saving = Saving(self._file, node, self._items.get(node.id, ()))
         if node.use in _DECIDING:
-            builder.add_node(node.id, _DECIDING[node.use](file, node), destinations=_ends(node))
-            continue
-        action = _action(file, node, own_params, partial(_needed_by, secret, file, node))
+            step = _DECIDING[node.use](self._file, node, saving)
+            builder.add_node(node.id, step, destinations=_ends(node))
+            return
         plugin = node.use if node.use.partition(".")[0] in KINDS and "." in node.use else None
+        inside = self.graph(node.each.do).compile(name=node.each.do) if node.each else None
         builder.add_node(
             node.id,
-            step_function(file, node, action, Saving(file, node), plugin),
+            step_function(node, self._action(node), saving, plugin, inside),
             retry_policy=retry_policy(node),
             destinations=_ends(node) if node.on_error else None,
         )
         if not node.on_error:
             builder.add_edge(node.id, _end(node.next))
-    builder.add_edge(START, file.start)
-    return builder
+
+    def _action(self, node: Node) -> Action:
+        if node.each:
+            return map_action(self._file, node.each, self._items.get(node.id, ()))
+        return _action(
+            self._file, node, self._own_params, partial(_needed_by, self._secret, self._file, node)
+        )
 
 
 def initial_state(file: GraphFile, input: JsonObject) -> JsonObject:
@@ -71,8 +100,8 @@ def initial_state(file: GraphFile, input: JsonObject) -> JsonObject:
     return state
 
 
-def _schema(file: GraphFile) -> type[Any]:
-    members: dict[str, Any] = {}
+def _schema(file: GraphFile, items: Sequence[str]) -> type[Any]:
+    members: dict[str, Any] = dict.fromkeys([*items, ITEM] if items else [], Any)
     for name, one in file.fields.items():
         # The type matters: a channel without a first value would keep an Overwrite as it is.
         merge = reducer(one)
@@ -146,10 +175,9 @@ async def _set(written: Mapping[str, Filled], call: StepCall) -> Outcome:
 # --------------------------------------------------------------------------- branches
 
 
-def _branch(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]]]:
+def _branch(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Awaitable[Command[str]]]:
     """Return a step that writes nothing and says where the run goes on."""
-    saving = Saving(file, node)
-    fields = {**file.fields, **file.setting_fields}
+    fields = {**file.fields, **file.setting_fields, **saving.items}
     ways = [
         (way.go, compile_condition(way.condition, fields) if way.condition else None) for way in node.ways
     ]
@@ -173,10 +201,10 @@ def _branch(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]
     return branch
 
 
-def _approve(file: GraphFile, node: Node) -> Callable[..., Awaitable[Command[str]]]:
+def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Awaitable[Command[str]]]:
     """Return a step that waits for a person's choice, and goes where it leads."""
     assert node.approval
-    saving, approval = Saving(file, node), node.approval
+    approval = node.approval
 
     async def approve(state: dict[str, Any], runtime: Any) -> Command[str]:
         scope: RunScope = runtime.context

@@ -51,6 +51,8 @@ def exits(node: Node) -> Iterator[Exit]:
             label = choice if late is None else f"{choice}, also after {duration(late)}"
             yield Exit(node.id, choice, step, label)
     else:
+        if node.each:
+            yield Exit(node.id, "", node.each.do, "each item")
         yield Exit(node.id, "", node.next)
     if node.on_error:
         yield Exit(node.id, ON_ERROR, node.on_error, ON_ERROR)

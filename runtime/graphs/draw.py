@@ -69,7 +69,7 @@ def _label(edge: JsonObject) -> str:
 def _order(file: GraphFile) -> list[str]:
     found, open = [file.start], [file.start]
     while open:
-        for step in file.nodes[open.pop(0)].targets:
+        for step in [way.go for way in exits(file.nodes[open.pop(0)])]:
             if step in file.nodes and step not in found:
                 found.append(step)
                 open.append(step)

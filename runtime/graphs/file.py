@@ -16,9 +16,11 @@ RESERVED: Final = frozenset({"state", "input", "settings", "result", "meta", END
 MAX_STEPS = 100
 """Steps of a run when `limits` says nothing."""
 
+MAX_PARALLEL = 8
+"""Items of a map that are worked on at once when it says nothing."""
+
 LATER: Final = {
     "agent": "agents",
-    "map": "maps",
     "graph": "subgraphs",
     "wait": "waits",
     "fail": "fail steps",
@@ -57,6 +59,16 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """A map: the step `do` once for each item of the list at the path `over`, which it reads as `name`."""
+
+    over: str
+    name: str
+    do: str
+    max_parallel: int = MAX_PARALLEL
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One step.  `params` are its own parameters as they were written."""
 
@@ -71,10 +83,11 @@ class Node:
     ways: tuple[Way, ...] = ()
     max_loops: int | None = None
     approval: Approval | None = None
+    each: Each | None = None
 
     @property
     def targets(self) -> list[str]:
-        """Every step that may follow."""
+        """Every step that may follow; not those that a map does for its items."""
         if self.approval:
             return list(self.approval.choices.values())
         following = [way.go for way in self.ways] if self.use == "branch" else [self.next]

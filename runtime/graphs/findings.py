@@ -28,6 +28,8 @@ CODES: Final = {
     "E16": "not part of this version of Hubbub",
     "E17": "a graph written in Python that cannot be made",
     "E18": "a test that proves nothing",
+    "E19": "a field that several write at once, without a merge",
+    "E20": "a step that is reached in two ways which exclude each other",
     "W01": "a result that is partly dropped",
 }
 """Every code with what it means; E is an error, W a warning."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from runtime.graphs.bodies import body, reached
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.findings import Findings, near
+from runtime.graphs.state import EMPTY
 
 
 def check_flow(file: GraphFile, findings: Findings) -> None:
@@ -13,31 +15,52 @@ def check_flow(file: GraphFile, findings: Findings) -> None:
     if file.start not in file.nodes:
         findings.add("E05", f"there is no step {file.start}", "start", help=near(file.start, file.nodes))
         return
-    reached = _reached(file)
+    main = reached(file.nodes, file.start)
+    _check_bodies(file, set(main), findings)
+    everywhere = _everywhere(file)
     for id in file.nodes:
-        if id not in reached:
+        if id not in everywhere:
             findings.add_key(
                 "E12", f"no way leads to the step {id}", "node", id, help="lead one there, or take it out"
             )
     ending = _ending(file)
-    if endless := [id for id in file.nodes if id in reached and id not in ending]:
+    if endless := [id for id in file.nodes if id in everywhere and id not in ending]:
         names = ", ".join(endless)
         findings.add_key(
             "E13", f"no way leads from {names} to the end", "node", endless[0], help='let a step go to "end"'
         )
-    elif END in reached:
-        _check_outputs(file, reached, findings)
+    else:
+        _check_outputs(file, main, findings)
 
 
-def _reached(file: GraphFile) -> set[str]:
-    found, open = {file.start}, [file.start]
+def _everywhere(file: GraphFile) -> set[str]:
+    """Return all steps that are reached, also those inside of maps."""
+    found, open = set[str](), [file.start]
     while open:
-        for step in _following(file.nodes[open.pop()], file.nodes):
-            if step not in found:
-                found.add(step)
-                if step != END:
-                    open.append(step)
+        new = set(reached(file.nodes, open.pop())) - found
+        found |= new
+        open += [each.do for step in new if (each := file.nodes[step].each)]
     return found
+
+
+def _check_bodies(file: GraphFile, main: set[str], findings: Findings) -> None:
+    """A step that is done for each item is reached in no other way, and leads nowhere else."""
+    for map in file.nodes.values():
+        if map.each is None:
+            continue
+        outside = set(reached(file.nodes, map.id)) | main
+        if map.each.do in outside:
+            message = f"{map.each.do} is done for each item, and other steps lead to it too"
+            help = "let the map do a step of its own"
+            findings.add("E20", message, "node", map.id, "do", help=help)
+            continue
+        for id in body(file.nodes, map):
+            node = file.nodes[id]
+            if id not in outside and (out := next((step for step in node.targets if step in outside), None)):
+                message = f"{id} is done for each item of {map.id}, and leads out of the map to {out}"
+                findings.add_key(
+                    "E20", message, "node", id, help="leave its next out, or end with another step"
+                )
 
 
 def _ending(file: GraphFile) -> set[str]:
@@ -57,8 +80,8 @@ def _following(node: Node, nodes: Mapping[str, Node]) -> list[str]:
     return [step if step in nodes else END for step in node.targets]
 
 
-def _check_outputs(file: GraphFile, reached: set[str], findings: Findings) -> None:
-    always = _always_set(file, reached)
+def _check_outputs(file: GraphFile, main: Sequence[str], findings: Findings) -> None:
+    always = _always_set(file, main)
     for index, name in enumerate(file.output):
         one = file.fields.get(name)
         if one and one.needed and name not in always:
@@ -71,16 +94,17 @@ def _check_outputs(file: GraphFile, reached: set[str], findings: Findings) -> No
             )
 
 
-def _always_set(file: GraphFile, reached: set[str]) -> set[str]:
+def _always_set(file: GraphFile, main: Sequence[str]) -> set[str]:
     """Return the fields that are set on every way to the end."""
     everything = set(file.fields)
     given = {name for name, one in file.input.items() if not one.optional}
-    before: dict[str, set[str]] = {id: set(everything) for id in reached}
+    given |= {name for name, one in file.state.items() if one.merge in EMPTY}
+    before: dict[str, set[str]] = {id: set(everything) for id in (*main, END)}
     before[file.start] = given
     changed = True
     while changed:
         changed = False
-        for id in reached - {END}:
+        for id in main:
             for step, known in _leaving(file, id, before[id]):
                 narrowed = before[step] & known
                 if narrowed != before[step]:
@@ -100,7 +124,7 @@ def _leaving(file: GraphFile, id: str, before: set[str]) -> Iterator[tuple[str, 
 
 def written(node: Node, file: GraphFile) -> set[str]:
     """Return the fields a step sets when it succeeds."""
-    if node.use == "branch":
+    if node.use in ("branch", "map"):
         return set()
     if node.use == "set":
         return set(node.params.get("set") or {})

@@ -127,6 +127,10 @@ class GraphVersion:
 
     changes = visible
 
+    def told(self, values: Any) -> bool:
+        """Whether this is an item of a map, as `mapping` gives it: its steps have told what they wrote."""
+        return isinstance(values, list)
+
     def output_of(self, values: Mapping[str, Any]) -> JsonObject:
         """Return what a run with this final state gives: exactly the keys of `output`."""
         return {name: values.get(name) for name in self.spec.output}

@@ -216,6 +216,10 @@ class PythonVersion:
             return plain_fields(values, f"the state of {self.name}")
         return {} if values is None else {"value": plain(values, f"What a step of {self.name} wrote")}
 
+    def told(self, values: Any) -> bool:
+        """Return False: every task is told of."""
+        return False
+
     def output_of(self, values: Mapping[str, Any]) -> JsonObject:
         """Return the declared output."""
         keys = self.graph.output_channels

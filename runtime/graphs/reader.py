@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from runtime.graphs.bodies import item_names
+from runtime.graphs.built_in import BuiltIns
 from runtime.graphs.declarations import Declarations
-from runtime.graphs.file import END, LATER, MAX_STEPS, Approval, GraphFile, Limits, Node, Way
+from runtime.graphs.file import END, LATER, MAX_STEPS, GraphFile, Limits, Node
 from runtime.graphs.findings import Findings, near
 from runtime.graphs.tables import Tables
 from runtime.toml import TomlDocument
@@ -14,6 +15,7 @@ from runtime.toml import TomlDocument
 _LATER_KEYS: Final = {"cache": "caching", "undo": "undoing", "guard": "guardrails of a step"}
 _TOP = ("graph", "about", "start", "output", "limits", "input", "state", "settings", "node", "test")
 _STANDARD = ("use", "save", "next", "timeout", "retry", "on_error")
+_DECIDING = ("branch", "approve")
 _MAX_RETRIES = 20
 
 
@@ -26,6 +28,7 @@ class _Reader:
     def __init__(self, document: TomlDocument, findings: Findings) -> None:
         self._document, self._data, self._findings = document, document.data, findings
         self._tables = Tables(document, findings)
+        self._built_in = BuiltIns(self._tables)
 
     def read(self) -> GraphFile:
         for key in self._data:
@@ -116,7 +119,16 @@ class _Reader:
                 )
             elif self._tables.named(id, "node", id) and (node := self._node(id, value)):
                 found[id] = node
+        self._check_next(table, found)
         return found
+
+    def _check_next(self, table: dict[str, Any], nodes: dict[str, Node]) -> None:
+        """Every step says what follows, but for those with which an item of a map is done."""
+        inner = item_names(nodes)
+        for id, node in nodes.items():
+            if "next" not in table[id] and node.use not in _DECIDING and id not in inner:
+                message = f"the step {id} does not say what follows"
+                self._findings.add_key("E04", message, "node", id, help='add next = "end"')
 
     def _node(self, id: str, table: dict[str, Any]) -> Node | None:
         path = ("node", id)
@@ -136,123 +148,19 @@ class _Reader:
                 self._findings.add_key(
                     "E16", f"{what} is not part of this version", *path, key, help="take it out"
                 )
-        if use == "branch":
-            return self._branch(id, table)
-        if use == "approve":
-            return self._approve(id, table)
-        params = {key: value for key, value in table.items() if key not in (*_STANDARD, *_LATER_KEYS)}
-        if "next" not in table:
-            self._findings.add_key(
-                "E04", f"the step {id} does not say what follows", *path, help='add next = "end"'
-            )
+        own = {key: value for key, value in table.items() if key not in _LATER_KEYS}
+        if use in self._built_in.kinds:
+            return self._built_in.kinds[use](id, own)
+        params = {key: value for key, value in own.items() if key not in _STANDARD}
         return Node(
             id,
             use,
             params,
             next=self._tables.step(table.get("next", END), *path, "next"),
-            save=self._save(table.get("save"), *path, "save"),
+            save=self._tables.save(table.get("save"), *path, "save"),
             timeout=self._tables.seconds(table["timeout"], *path, "timeout") if "timeout" in table else None,
             retry=int(
                 self._tables.number(table.get("retry", 0), 0, _MAX_RETRIES, *path, "retry", whole=True) or 0
             ),
             on_error=self._tables.step(table["on_error"], *path, "on_error") if "on_error" in table else None,
         )
-
-    def _branch(self, id: str, table: dict[str, Any]) -> Node:
-        path = ("node", id)
-        known = ("use", "when", "max_loops")
-        for key in table:
-            if key not in (*known, *_LATER_KEYS):
-                self._findings.add_key("E02", f"a branch has no {key}", *path, key, help=near(key, known))
-        loops = table.get("max_loops")
-        ways = list(self._ways(table.get("when"), *path, "when"))
-        if ways and ways[-1].condition is not None:
-            self._findings.add_key(
-                "E04", f"the branch {id} has no else", *path, "when", help='end it with { else = "STEP" }'
-            )
-        return Node(
-            id,
-            "branch",
-            ways=tuple(ways),
-            max_loops=None
-            if loops is None
-            else int(self._tables.number(loops, 1, 1_000_000, *path, "max_loops", whole=True) or 1),
-        )
-
-    def _approve(self, id: str, table: dict[str, Any]) -> Node:
-        path = ("node", id)
-        known = ("use", "show", "choices", "wait", "save")
-        for key in table:
-            if key not in (*known, *_LATER_KEYS):
-                self._findings.add_key("E02", f"an approval has no {key}", *path, key, help=near(key, known))
-        show = table.get("show", [])
-        if not isinstance(show, list) or not all(isinstance(name, str) for name in show):
-            self._findings.add("E03", "show must be a list of names", *path, "show", help='write ["answer"]')
-            show = []
-        choices = self._choices(table.get("choices"), *path)
-        at_most, then = self._patience(table.get("wait"), choices, *path, "wait")
-        return Node(
-            id,
-            "approve",
-            save=self._save(table.get("save"), *path, "save"),
-            approval=Approval(choices, tuple(show), at_most, then),
-        )
-
-    def _choices(self, value: Any, *path: str) -> dict[str, str]:
-        if not isinstance(value, dict) or not value:
-            help = 'write choices = { approve = "STEP", reject = "STEP" }'
-            self._findings.add_key("E04", "an approval needs its choices", *path, help=help)
-            return {}
-        return {name: self._tables.step(step, *path, "choices", name) for name, step in value.items()}
-
-    def _patience(
-        self, value: Any, choices: Mapping[str, str], *path: str
-    ) -> tuple[float | None, str | None]:
-        if value is None:
-            return None, None
-        if not isinstance(value, dict) or set(value) != {"at_most", "then"}:
-            help = 'write wait = { at_most = "48h", then = "reject" }'
-            self._findings.add("E03", "wait says how long, and which choice is made then", *path, help=help)
-            return None, None
-        then = value["then"]
-        if choices and then not in choices:
-            message = f"there is no choice {then}"
-            self._findings.add("E05", message, *path, "then", help=near(str(then), choices))
-        return self._tables.seconds(value["at_most"], *path, "at_most"), str(then)
-
-    def _ways(self, value: Any, *path: str | int) -> Iterable[Way]:
-        if not isinstance(value, list) or not value:
-            self._findings.add(
-                "E04",
-                "a branch needs its ways",
-                *path,
-                help='write when = [{ if = "…", go = "STEP" }, { else = "STEP" }]',
-            )
-            return
-        for index, way in enumerate(value):
-            here: tuple[str | int, ...] = (*path, index)
-            if isinstance(way, dict) and set(way) == {"else"}:
-                if index < len(value) - 1:
-                    self._findings.add("E03", "else comes last", *here, help="move it to the end")
-                yield Way(self._tables.step(way["else"], *here, "else"))
-            elif isinstance(way, dict) and set(way) == {"if", "go"} and isinstance(way["if"], str):
-                yield Way(self._tables.step(way["go"], *here, "go"), way["if"])
-            else:
-                self._findings.add(
-                    "E03",
-                    "this is no way of a branch",
-                    *here,
-                    help='write { if = "…", go = "STEP" } or { else = "STEP" }',
-                )
-
-    def _save(self, value: Any, *path: str) -> Any:
-        if value is None or isinstance(value, str):
-            return value
-        if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
-            return tuple(value)
-        if isinstance(value, dict) and value:
-            return value
-        self._findings.add(
-            "E03", "save must be a name, a list of names or a table", *path, help='write save = "answer"'
-        )
-        return None

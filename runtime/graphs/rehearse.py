@@ -175,9 +175,14 @@ class _Stage:
             if needs_mock(call.node):
                 raise InvalidInput(f"nothing stands in for {call.node.use}; add {step} to the mocks")
             return None
-        if self.mocks[step] == ERROR:
+        mock = self.mocks[step]
+        if call.item is not None and isinstance(mock, list):
+            if call.item >= len(mock):
+                raise InvalidInput(f"its mock is of {len(mock)} items, and there are more; add one for each")
+            mock = mock[call.item]
+        if mock == ERROR:
             raise InvalidInput("its mock says so")
-        return Outcome(self.mocks[step])
+        return Outcome(mock)
 
     def answer(self, step: str) -> Any:
         """Return what the mock of an approval says."""
@@ -227,7 +232,7 @@ def _refuse(what: str) -> NoReturn:
     raise InvalidInput(f"A rehearsal does not call {what}; give the step a mock.")
 
 
-def _no_message(step: str, id: str) -> MessageSink:
+def _no_message(step: str, id: str, namespace: tuple[str, ...]) -> MessageSink:
     _refuse(f"the step {step}")
 
 

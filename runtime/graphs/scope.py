@@ -57,8 +57,8 @@ class RunScope:
     services: Services
     telemetry: Telemetry
     log: Log
-    messages: Callable[[str, str], MessageSink]
-    """Opens a message of a step, given the step's id and the message's."""
+    messages: Callable[[str, str, tuple[str, ...]], MessageSink]
+    """Opens a message of a step, given the step's id, the message's, and the step's namespace."""
     custom: Callable[[str, Any], None]
     settled: Callable[[], Awaitable[None]]
     """Waits until what led to this step is on disk.  Before that nothing may change outside: after a
@@ -85,13 +85,19 @@ class StepCall:
     more: bool
     """Whether the step is tried again when this try fails."""
     span: Span
+    inside: Any = None
+    """The compiled graph that the step runs, if it runs one."""
+    namespace: tuple[str, ...] = ()
+    """Where the step's graph runs: the tasks around it, none for the graph of the run itself."""
+    item: int | None = None
+    """The number of the item that it is done for, from 0, inside of a map."""
     sinks: list[MessageSink] = field(default_factory=list)
 
     def message(self) -> MessageSink:
         """Open a message; it ends with the step at the latest."""
         # The same in every try of the step: viewers put the new message in the place of the broken one.
         id = f"{self.scope.run.id}:{self.node.id}:{self.task[:8]}:{len(self.sinks) + 1}"
-        self.sinks.append(self.scope.messages(self.node.id, id))
+        self.sinks.append(self.scope.messages(self.node.id, id, self.namespace))
         return self.sinks[-1]
 
     def context(self, params: Any = None, arguments: bytes = b"") -> CallContext:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.errors import InvalidInput
@@ -16,6 +16,9 @@ from runtime.types import JsonObject
 LOOPS = "_loops"
 """The channel that counts the entries of branches with `max_loops`; nobody outside sees it."""
 
+ITEM = "_item"
+"""The number of the item that the steps of a map are done for; nobody outside sees it."""
+
 
 def counts_loops(file: GraphFile) -> bool:
     """Whether some branch of the graph is bounded."""
@@ -23,10 +26,14 @@ def counts_loops(file: GraphFile) -> bool:
 
 
 class Saving:
-    """What a step reads and writes: the names in its texts, and its `save`."""
+    """What a step reads and writes: the names in its texts, and its `save`.
 
-    def __init__(self, file: GraphFile, node: Node) -> None:
+    `items` are the names under which it reads the items of the maps around it.
+    """
+
+    def __init__(self, file: GraphFile, node: Node, items: Sequence[str] = ()) -> None:
         self._fields, self._node = file.fields, node
+        self.items = {name: Field(name, "any") for name in items}
         self._base = {**dict.fromkeys(self._fields), **file.settings, "settings": dict(file.settings)}
         self._input = tuple(file.input)
         self._texts = _texts(node)
@@ -35,7 +42,8 @@ class Saving:
         """Return every declared name with its value; `state` and `input` hold them once more."""
         visible = {name: value for name, value in state.items() if name in self._fields}
         inputs = {name: visible.get(name) for name in self._input}
-        return {**self._base, **visible, "state": visible, "input": inputs}
+        items = {name: state.get(name) for name in self.items}
+        return {**self._base, **visible, **items, "state": visible, "input": inputs}
 
     def update(self, result: Any, meta: JsonObject, values: Mapping[str, Any]) -> JsonObject:
         """Return what the step writes; InvalidInput when it does not fit what is declared."""

@@ -22,9 +22,9 @@ from runtime.errors import (
 )
 from runtime.extensions.failures import in_words
 from runtime.graphs.decisions import ON_ERROR, Decision
-from runtime.graphs.file import GraphFile, Node
+from runtime.graphs.file import Node
 from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
-from runtime.graphs.state import Saving
+from runtime.graphs.state import ITEM, Saving
 from runtime.types import JsonObject
 
 _FIRST_WAIT = 0.2
@@ -34,9 +34,9 @@ _POINTLESS = (InvalidInput, NotFound, MissingSecret, Forbidden)
 
 
 def step_function(
-    file: GraphFile, node: Node, action: Action, saving: Saving, plugin: str | None = None
+    node: Node, action: Action, saving: Saving, plugin: str | None = None, inside: Any = None
 ) -> Callable[..., Awaitable[Any]]:
-    """Return the step as LangGraph calls it."""
+    """Return the step as LangGraph calls it; `inside` is the compiled graph that it runs, if it runs one."""
 
     async def step(state: dict[str, Any], runtime: Runtime[RunScope]) -> Any:
         scope, info = runtime.context, runtime.execution_info
@@ -52,7 +52,8 @@ def step_function(
             deadline = min(scope.deadline, started + node.timeout) if node.timeout else scope.deadline
             more = attempt <= node.retry
             task = info.task_id if info else node.id
-            call = StepCall(node, saving.values(state), scope, deadline, task, more, span)
+            values, around = saving.values(state), namespace(info.checkpoint_ns) if info else ()
+            call = StepCall(node, values, scope, deadline, task, more, span, inside, around, state.get(ITEM))
             try:
                 update = await _attempt(call, action, saving)
             except GraphBubbleUp:
@@ -72,6 +73,11 @@ def step_function(
         return Command(update=update, goto=node.next) if node.on_error else update
 
     return step
+
+
+def namespace(step: str) -> tuple[str, ...]:
+    """Return where the graph of a step runs, from the step's own place as LangGraph writes it."""
+    return tuple(step.split("|")[:-1])
 
 
 def retry_policy(node: Node) -> RetryPolicy | None:

@@ -75,3 +75,16 @@ class Tables:
             return value
         self.findings.add("E03", "this must be the name of a step", *path, help='write for example "end"')
         return END
+
+    def save(self, value: Any, *path: str) -> Any:
+        """Return what a step writes where, as it is said; None when it does not say it."""
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+            return tuple(value)
+        if isinstance(value, dict) and value:
+            return value
+        self.findings.add(
+            "E03", "save must be a name, a list of names or a table", *path, help='write save = "answer"'
+        )
+        return None

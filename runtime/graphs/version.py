@@ -110,6 +110,9 @@ class Version(Protocol):
     def changes(self, values: Any) -> JsonObject:
         """Return what a step wrote, as JSON."""
 
+    def told(self, values: Any) -> bool:
+        """Whether what a task gave has been told by the steps that it ran."""
+
     def output_of(self, values: Mapping[str, Any]) -> JsonObject:
         """Return what a run with this visible final state gives."""
 

@@ -112,6 +112,7 @@ class Narrator:
                 namespace,
             )
             for node, values in part.items()
+            if not self._version.told(values)
         ]
         self._channel.durable(self._run.id, drafts)
 

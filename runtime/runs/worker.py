@@ -125,11 +125,11 @@ class Worker:
             if len(open_messages) == 1 and run.attempt == 1:
                 self.telemetry.metrics.first_token(time.time() - run.created_at)
 
-        def messages(step: str, id: str) -> MessageWriter:
+        def messages(step: str, id: str, namespace: tuple[str, ...]) -> MessageWriter:
             about = {"run_id": run.id, "thread_id": run.thread, "langgraph_node": step}
             # Clients tell open messages apart by their node, so two at once may not have the same.
             taken = any(each.node == step and not each.ended for each in open_messages)
-            message = MessageWriter(channel, run.id, id, about, first_token, node=id if taken else step)
+            message = MessageWriter(channel, run.id, id, about, first_token, namespace, id if taken else step)
             open_messages.append(message)
             return message
 

@@ -189,9 +189,13 @@ class Lab:
         return version
 
     async def run(self, id: str = "r1", checkpointer: Any = None, **input: Any) -> dict[str, Any]:
-        """Run it; returns the last state."""
+        """Run it with a question; returns the last state."""
+        return await self.start({"question": "why", **input}, checkpointer, id)
+
+    async def start(self, input: dict[str, Any], checkpointer: Any = None, id: str = "r1") -> dict[str, Any]:
+        """Run it with this input; returns the last state."""
         version, values = self.version, {}
-        given = version.validate_input({"question": "why", **input})
+        given = version.validate_input(input)
         scope = self.scope(id)
         graph = version.compiled(checkpointer)
         async for mode, part in graph.astream(
@@ -223,7 +227,7 @@ class Lab:
             def http(self) -> Any:
                 raise AssertionError
 
-        def message(node: str, id: str) -> Sink:
+        def message(node: str, id: str, namespace: tuple[str, ...]) -> Sink:
             self.sinks.append(Sink(node, id))
             return self.sinks[-1]
 
