@@ -15,6 +15,7 @@ from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import GraphLibrary
 from runtime.journal.items import JournalItems
+from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
 from runtime.ports import Collection, Context, ModelHandle, Views
@@ -174,12 +175,13 @@ async def open_engine(settings: Settings) -> Engine:
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         services = _Services(gateway, search, Egress(settings.egress.allow))
         stack.push_async_callback(services.aclose)
-        worker = Worker(library, saver, services, telemetry, settings.runs.timeout, JournalStore(store))
+        ledger, lent = JournalLedger(journal), JournalStore(store)
+        worker = Worker(library, saver, services, telemetry, settings.runs.timeout, ledger, lent)
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
         states = States(library, saver)
-        runs = Runs(journal, channels, queue, dispatcher, library, states)
+        runs = Runs(journal, channels, queue, dispatcher, library, states, ledger)
         threads = Threads(journal, channels, queue, states)
         if recovered := await runs.recover():
             _log.info("unfinished runs go on", runs=recovered)

@@ -10,6 +10,7 @@ from runtime.types import (
     ChatRequest,
     Cron,
     Delta,
+    Effect,
     Event,
     Health,
     Hit,
@@ -404,10 +405,11 @@ class Journal(Protocol):
         thread: str | None = None,
         status: Sequence[RunStatus] = (),
         waiting: bool = False,
+        undoing: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> Sequence[Run]:
-        """List runs, newest first, of one thread, in some states, or only those that wait for an answer."""
+        """List runs, newest first, of one thread, in some states, or only those that wait, or are undone."""
 
     async def crons(self, tenant: str | None = None) -> Sequence[Cron]:
         """List the crons of a tenant, or all, the newest first."""
@@ -438,6 +440,25 @@ class Journal(Protocol):
 
     async def aclose(self) -> None:
         """Write what was handed over, then stop."""
+
+
+class Ledger(Protocol):
+    """What runs do outside, and what became of it, so that it can be undone; a part of the journal."""
+
+    async def begin(self, effect: Effect, fence: int) -> None:
+        """Note what a step is about to do; Conflict when a newer claimant has the run."""
+
+    async def settle(self, effect: Effect) -> None:
+        """Note what has become of it."""
+
+    async def effects(self, run: str) -> Sequence[Effect]:
+        """Return what a run has done or may have done, and what is not undone, the newest first."""
+
+    async def end(self, run: str, ending: JsonObject, *, waiting: bool = False) -> None:
+        """Note how a run ends once it is undone; Conflict when it was `waiting` and somebody has answered."""
+
+    async def ending(self, run: str) -> JsonObject | None:
+        """Return how a run ends once it is undone; None when nobody has begun to undo it."""
 
 
 # --------------------------------------------------------------------------- the store

@@ -354,6 +354,26 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What a step of a run does outside, or may have done: it is undone when the run fails for good.
+
+    `namespace` is where the step's graph runs, `key` the idempotency key of its call, `values` the state
+    that it read.  `state` goes from begun to done, or refused where nothing was done, and then to undone,
+    or stuck where it cannot be; `tries` counts how often that was begun.
+    """
+
+    run: str
+    task: str
+    step: str
+    namespace: tuple[str, ...]
+    key: str
+    values: JsonObject
+    state: Literal["begun", "done", "refused", "undone", "stuck"] = "begun"
+    tries: int = 0
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cron:
     """A run that is started again and again: on `thread`, or each time on a new one.
 

@@ -35,11 +35,21 @@ def inside(nodes: Mapping[str, Node], map: Node) -> set[str]:
     return found - {map.id}
 
 
+def undoing(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Return the steps that undo others, each with the first one that it undoes."""
+    found: dict[str, str] = {}
+    for node in nodes.values():
+        if node.undo:
+            found.setdefault(node.undo, node.id)
+    return found
+
+
 def item_names(nodes: Mapping[str, Node]) -> dict[str, tuple[str, ...]]:
     """Return, for each step inside of maps, the names under which it reads their items."""
     found: dict[str, tuple[str, ...]] = {}
     for map in nodes.values():
         if map.each:
-            for step in inside(nodes, map):
+            steps = inside(nodes, map)
+            for step in (*steps, *{undo for id in steps if (undo := nodes[id].undo)}):
                 found[step] = (*found.get(step, ()), map.each.name)
     return found

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.graphs.bodies import item_names
+from runtime.graphs.bodies import item_names, undoing
 from runtime.graphs.cases import check_cases, check_condition
 from runtime.graphs.fields import Field
 from runtime.graphs.file import END, LATER, GraphFile, Node
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BUILT_IN: Final = ("llm", "branch", "set", "approve", "map")
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
+_ACTING: Final = ("tool.", "step.")
 _WORDS = frozenset({"state", "input", "settings"})
 _LOOKS_SECRET = re.compile(
     r"\b(sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|xox[abprs]-[A-Za-z0-9-]{10,}"
@@ -87,6 +88,7 @@ class _NodeCheck:
         self._aliases, self._findings = aliases, findings
         self._path = ("node", node.id)
         self._items = items
+        self._result = frozenset({"result", "meta"}) if node.id in undoing(file.nodes) else frozenset[str]()
         self._fields = {**file.fields, **file.setting_fields, **{name: Field(name, "any") for name in items}}
 
     def check(self) -> None:
@@ -104,6 +106,8 @@ class _NodeCheck:
                 self._check_llm()
             case _:
                 self._check_plugin()
+        if self._node.undo:
+            self._check_undo(self._node.undo)
         self._check_texts(self._node.params, self._bare_names(), self._path)
         self._check_save()
 
@@ -206,6 +210,24 @@ class _NodeCheck:
             return f"the plugin {named.name} could not be loaded: {named.error.rstrip('.')}"
         return near(use, known)
 
+    def _check_undo(self, undo: str) -> None:
+        path = (*self._path, "undo")
+        self._check_target(undo, "undo")
+        by = self._file.nodes.get(undo)
+        if not self._node.use.startswith(_ACTING):
+            message = f"{self._node.id} changes nothing outside that could be undone"
+            help = "only a tool.NAME or step.NAME has an undo"
+            self._findings.add_key("E03", message, *path, help=help)
+        elif by is not None and not by.use.startswith(_ACTING):
+            message = f"{undo} uses {by.use}, which changes nothing outside"
+            self._findings.add("E03", message, *path, help="let a tool.NAME or step.NAME undo it")
+        elif by is not None and by.undo:
+            message = f"{undo} undoes {self._node.id} and has an undo itself"
+            self._findings.add_key("E03", message, "node", undo, "undo", help="take it out")
+        if by is not None and by.save is not None and not by.undo:
+            message = f"{undo} undoes {self._node.id}, and what it gives is not saved"
+            self._findings.add_key("W01", message, "node", undo, "save", help="take it out")
+
     # ----------------------------------------------------------------- what it reads
 
     def _bare_names(self) -> set[str]:
@@ -221,9 +243,9 @@ class _NodeCheck:
     def _check_texts(self, params: Mapping[str, Any], bare: set[str], path: tuple[str, ...]) -> None:
         for key, raw in params.items():
             if key in bare and isinstance(raw, str):
-                self._check_name(Name(tuple(raw.split(".")), 0), frozenset(), *path, key)
+                self._check_name(Name(tuple(raw.split(".")), 0), self._result, *path, key)
             else:
-                self._check_text(raw, frozenset(), *path, key)
+                self._check_text(raw, self._result, *path, key)
 
     def _check_text(self, raw: Any, more: frozenset[str], *path: str) -> None:
         for text, where in texts(raw, self._findings, *path):

@@ -23,8 +23,9 @@ from runtime.graphs.parameters import Filled, compile_value, fields_of, is_state
 from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
 from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge_loops, reducer
 from runtime.graphs.steps import retry_policy, step_function
+from runtime.graphs.steps import undo as undo_step
 from runtime.graphs.templates import look_up
-from runtime.types import JsonObject
+from runtime.types import Effect, JsonObject
 
 LookUpSecret = Callable[[str, str], str]
 """Gives the secret behind a reference; the second text says who needs it."""
@@ -38,6 +39,27 @@ def compile_graph(
     `own_params` are the models of the parameters that each used plugin object declares, by `use`.
     """
     return _Compiler(file, own_params, secret).graph(file.start)
+
+
+async def undo(
+    file: GraphFile,
+    own_params: Mapping[str, type[Any] | None],
+    secret: LookUpSecret,
+    effect: Effect,
+    scope: RunScope,
+) -> JsonObject:
+    """Undo a step; returns `{by, result}`: the step that did it, and what that gave."""
+    done = file.nodes[effect.step]
+    assert done.undo
+    compiler, items = _Compiler(file, own_params, secret), item_names(file.nodes)
+    saved = Saving(file, done, items.get(done.id, ()))
+    state = dict(effect.values)
+    if effect.state == "done":
+        state |= saved.update(effect.result, {}, saved.values(state))
+    node = file.nodes[done.undo]
+    values = Saving(file, node, items.get(node.id, ())).values(state)
+    values |= {"result": effect.result, "meta": {"step": done.id, "key": effect.key}}
+    return {"by": node.id, "result": await undo_step(node, compiler.action(node), values, effect, scope)}
 
 
 class _Compiler:
@@ -68,14 +90,15 @@ class _Compiler:
         inside = self.graph(node.each.do).compile(name=node.each.do) if node.each else None
         builder.add_node(
             node.id,
-            step_function(node, self._action(node), saving, plugin, inside),
+            step_function(node, self.action(node), saving, plugin, inside),
             retry_policy=retry_policy(node),
             destinations=_ends(node) if node.on_error else None,
         )
         if not node.on_error:
             builder.add_edge(node.id, _end(node.next))
 
-    def _action(self, node: Node) -> Action:
+    def action(self, node: Node) -> Action:
+        """Return what a step does."""
         if node.each:
             return map_action(self._file, node.each, self._items.get(node.id, ()))
         return _action(

@@ -54,6 +54,8 @@ def exits(node: Node) -> Iterator[Exit]:
         if node.each:
             yield Exit(node.id, "", node.each.do, "each item")
         yield Exit(node.id, "", node.next)
+    if node.undo:
+        yield Exit(node.id, "", node.undo, "undone by")
     if node.on_error:
         yield Exit(node.id, ON_ERROR, node.on_error, ON_ERROR)
 

@@ -84,6 +84,7 @@ class Node:
     max_loops: int | None = None
     approval: Approval | None = None
     each: Each | None = None
+    undo: str | None = None
 
     @property
     def targets(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from runtime.graphs.bodies import body, reached
+from runtime.graphs.bodies import body, reached, undoing
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.findings import Findings, near
 from runtime.graphs.state import EMPTY
@@ -18,6 +18,7 @@ def check_flow(file: GraphFile, findings: Findings) -> None:
     main = reached(file.nodes, file.start)
     _check_bodies(file, set(main), findings)
     everywhere = _everywhere(file)
+    _check_undoing(file, findings)
     for id in file.nodes:
         if id not in everywhere:
             findings.add_key(
@@ -40,7 +41,7 @@ def _everywhere(file: GraphFile) -> set[str]:
         new = set(reached(file.nodes, open.pop())) - found
         found |= new
         open += [each.do for step in new if (each := file.nodes[step].each)]
-    return found
+    return found | {undo for step in found if (undo := file.nodes[step].undo)}
 
 
 def _check_bodies(file: GraphFile, main: set[str], findings: Findings) -> None:
@@ -61,6 +62,19 @@ def _check_bodies(file: GraphFile, main: set[str], findings: Findings) -> None:
                 findings.add_key(
                     "E20", message, "node", id, help="leave its next out, or end with another step"
                 )
+
+
+def _check_undoing(file: GraphFile, findings: Findings) -> None:
+    """A step that undoes another is reached in no other way, and leads nowhere."""
+    leading = {step: node.id for node in file.nodes.values() for step in node.targets}
+    leading |= {node.each.do: node.id for node in file.nodes.values() if node.each}
+    for id, done in undoing(file.nodes).items():
+        if id in leading or id == file.start:
+            message = f"{id} undoes {done}, and {leading.get(id, 'start')} leads to it too"
+            findings.add("E20", message, "node", done, "undo", help="let a step of its own undo it")
+        elif out := next((step for step in file.nodes[id].targets if step != END), None):
+            message = f"{id} undoes {done}, and leads on to {out}"
+            findings.add_key("E20", message, "node", id, help="take its next out")
 
 
 def _ending(file: GraphFile) -> set[str]:

@@ -161,6 +161,7 @@ async def call_plugin(step: StepCall, use: str, filled: Mapping[str, Any]) -> Ou
     arguments = orjson.dumps(filled, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     if kind.acts:
         await step.scope.settled()
+        await step.begin(arguments)
     return await kind.call(PluginCall(step, registered, given, params, rest, arguments))
 
 

@@ -23,7 +23,7 @@ from runtime.graphs.run_config import check_limits, refuse_own_values
 from runtime.graphs.version import Version
 from runtime.settings import Settings
 from runtime.toml import TomlSyntaxError, parse_toml
-from runtime.types import JsonObject, Run
+from runtime.types import Effect, JsonObject, Run
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -134,6 +134,12 @@ class GraphVersion:
     def output_of(self, values: Mapping[str, Any]) -> JsonObject:
         """Return what a run with this final state gives: exactly the keys of `output`."""
         return {name: values.get(name) for name in self.spec.output}
+
+    async def undo(self, effect: Effect, scope: RunScope) -> JsonObject:
+        """Undo one step; returns `{by, result}`: which step did it, and what that gave."""
+        from runtime.graphs.compile import undo
+
+        return await undo(self.spec, self.own_params, self.secret, effect, scope)
 
     def drawn(self, xray: bool | int) -> JsonObject:
         """Return its steps and edges."""

@@ -14,7 +14,7 @@ from langgraph.channels import BinaryOperatorAggregate, DeltaChannel
 from langgraph.pregel import Pregel
 from pydantic import BaseModel, ValidationError
 
-from runtime.errors import InvalidInput
+from runtime.errors import InvalidInput, NotFound
 from runtime.graphs import schemas
 from runtime.graphs.authored import UNNAMED, AuthoredGraph
 from runtime.graphs.file import Limits
@@ -23,7 +23,7 @@ from runtime.graphs.making import is_factory, made
 from runtime.graphs.plain import plain, plain_fields
 from runtime.graphs.run_config import check_limits, check_values, values_of
 from runtime.graphs.topology import fingerprint
-from runtime.types import JsonObject, Run
+from runtime.types import Effect, JsonObject, Run
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -236,6 +236,10 @@ class PythonVersion:
             for name, inner in self.graph.get_subgraphs(recurse=recurse)
             if isinstance(inner, Pregel)
         }
+
+    async def undo(self, effect: Effect, scope: RunScope) -> JsonObject:
+        """Refuse: its steps do not say how they are undone."""
+        raise NotFound(f"{self.name} does not say how {effect.step} is undone; undo it by hand.")
 
     def continues(self, version: str) -> bool:
         """Whether a run that began with that version can go on: the shape is the same, maybe not the text."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from runtime.graphs.bodies import item_names
+from runtime.graphs.bodies import item_names, undoing
 from runtime.graphs.built_in import BuiltIns
 from runtime.graphs.declarations import Declarations
 from runtime.graphs.file import END, LATER, MAX_STEPS, GraphFile, Limits, Node
@@ -12,9 +12,9 @@ from runtime.graphs.findings import Findings, near
 from runtime.graphs.tables import Tables
 from runtime.toml import TomlDocument
 
-_LATER_KEYS: Final = {"cache": "caching", "undo": "undoing", "guard": "guardrails of a step"}
+_LATER_KEYS: Final = {"cache": "caching", "guard": "guardrails of a step"}
 _TOP = ("graph", "about", "start", "output", "limits", "input", "state", "settings", "node", "test")
-_STANDARD = ("use", "save", "next", "timeout", "retry", "on_error")
+_STANDARD = ("use", "save", "next", "timeout", "retry", "on_error", "undo")
 _DECIDING = ("branch", "approve")
 _MAX_RETRIES = 20
 
@@ -123,8 +123,8 @@ class _Reader:
         return found
 
     def _check_next(self, table: dict[str, Any], nodes: dict[str, Node]) -> None:
-        """Every step says what follows, but for those with which an item of a map is done."""
-        inner = item_names(nodes)
+        """Every step says what follows, but for those of an item of a map, and those that undo another."""
+        inner = item_names(nodes).keys() | undoing(nodes).keys()
         for id, node in nodes.items():
             if "next" not in table[id] and node.use not in _DECIDING and id not in inner:
                 message = f"the step {id} does not say what follows"
@@ -163,4 +163,5 @@ class _Reader:
                 self._tables.number(table.get("retry", 0), 0, _MAX_RETRIES, *path, "retry", whole=True) or 0
             ),
             on_error=self._tables.step(table["on_error"], *path, "on_error") if "on_error" in table else None,
+            undo=self._tables.step(table["undo"], *path, "undo") if "undo" in table else None,
         )

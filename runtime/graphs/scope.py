@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import CallContext, Services
 from runtime.graphs.decisions import Decision
 from runtime.graphs.file import Node
 from runtime.telemetry import Span, Telemetry
-from runtime.types import Delta, JsonObject, Run, Usage
+from runtime.types import Delta, Effect, JsonObject, Run, Usage
 
 if TYPE_CHECKING:
-    from runtime.ports import Log
+    from runtime.ports import Ledger, Log
 
 
 class MessageSink(Protocol):
@@ -65,6 +65,8 @@ class RunScope:
     crash the run would come here another way, and the change would be made under another key."""
     spend: Callable[[Usage], None]
     """Counts what a model call cost; LimitExceeded when the run has spent too much."""
+    ledger: Ledger | None = None
+    """Where steps that can be undone note what they do; None in a rehearsal."""
     decided: Callable[[Decision], None] = _unheard
     """Is told of every branch, approval and handled error, before the run goes on."""
     used: Callable[[str, Usage], None] = _unheard
@@ -89,6 +91,8 @@ class StepCall:
     """The compiled graph that the step runs, if it runs one."""
     namespace: tuple[str, ...] = ()
     """Where the step's graph runs: the tasks around it, none for the graph of the run itself."""
+    seen: JsonObject = field(default_factory=dict)
+    """The state that `values` were made of."""
     item: int | None = None
     """The number of the item that it is done for, from 0, inside of a map."""
     sinks: list[MessageSink] = field(default_factory=list)
@@ -99,6 +103,22 @@ class StepCall:
         id = f"{self.scope.run.id}:{self.node.id}:{self.task[:8]}:{len(self.sinks) + 1}"
         self.sinks.append(self.scope.messages(self.node.id, id, self.namespace))
         return self.sinks[-1]
+
+    async def begin(self, arguments: bytes) -> None:
+        """Note what the step is about to do outside, if it can be undone; returns when that is on disk."""
+        if self.node.undo and self.scope.ledger:
+            run, seen = self.scope.run, self.seen
+            effect = Effect(run.id, self.task, self.node.id, self.namespace, self._key(arguments), seen)
+            await self.scope.ledger.begin(effect, run.fence)
+
+    async def settle(self, state: Literal["done", "refused"], result: Any = None) -> None:
+        """Note what became of it."""
+        if self.node.undo and self.scope.ledger:
+            effect = Effect(self.scope.run.id, self.task, self.node.id, self.namespace, "", {}, state)
+            await self.scope.ledger.settle(replace(effect, result=result))
+
+    def _key(self, arguments: bytes) -> str:
+        return f"{self.scope.run.id}:{self.task}:{hashlib.sha256(arguments).hexdigest()[:16]}"
 
     def context(self, params: Any = None, arguments: bytes = b"") -> CallContext:
         """Return the context of one call of a plugin; `arguments` tell it from the step's other calls."""
@@ -114,7 +134,7 @@ class StepCall:
             tenant=run.tenant,
             run=run.id,
             thread=run.thread,
-            idempotency_key=f"{run.id}:{self.task}:{hashlib.sha256(arguments).hexdigest()[:16]}",
+            idempotency_key=self._key(arguments),
             deadline=self.deadline,
             params=params,
             log=self.scope.log,

@@ -25,10 +25,12 @@ from runtime.graphs.decisions import ON_ERROR, Decision
 from runtime.graphs.file import Node
 from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
 from runtime.graphs.state import ITEM, Saving
-from runtime.types import JsonObject
+from runtime.types import Effect, JsonObject
 
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0
+_UNDO_TIMEOUT = 60.0
+"""Seconds for one try of a step that undoes another, when it says nothing itself."""
 _POINTLESS = (InvalidInput, NotFound, MissingSecret, Forbidden)
 """Failures that another try cannot mend."""
 
@@ -53,13 +55,20 @@ def step_function(
             more = attempt <= node.retry
             task = info.task_id if info else node.id
             values, around = saving.values(state), namespace(info.checkpoint_ns) if info else ()
-            call = StepCall(node, values, scope, deadline, task, more, span, inside, around, state.get(ITEM))
+            call = StepCall(
+                *(node, values, scope, deadline, task, more, span, inside, around),
+                seen=state,
+                item=state.get(ITEM),
+            )
             try:
                 update = await _attempt(call, action, saving)
             except GraphBubbleUp:
                 raise  # it waits for a person, or is told to stop: no failure
             except Exception as error:
                 failed = _failure(node, error)
+                if not worth_retrying(failed) and attempt == 1 and scope.run.attempt <= 1:
+                    # It was refused before anything was done, and no earlier try may have done it.
+                    await call.settle("refused")
                 _end_messages(call, failed)
                 if node.on_error and isinstance(failed, StepFailed) and not (more and worth_retrying(failed)):
                     span.record(failed)
@@ -73,6 +82,30 @@ def step_function(
         return Command(update=update, goto=node.next) if node.on_error else update
 
     return step
+
+
+async def undo(node: Node, action: Action, values: JsonObject, effect: Effect, scope: RunScope) -> Any:
+    """Run the step that undoes another one; StepFailed when its tries are used up."""
+    plugin = scope.catalog.get(*node.use.split(".", 1)) if "." in node.use else None
+    owner = plugin.plugin if plugin else None
+    about = (owner.name, owner.version) if owner else (None, None)
+    for attempt in range(1, node.retry + 2):
+        with scope.telemetry.node_span(node.id, node.use, *about) as span:
+            deadline = time.monotonic() + (node.timeout or _UNDO_TIMEOUT)
+            more = attempt <= node.retry
+            call = StepCall(
+                *(node, values, scope, deadline, f"undo:{effect.task}", more, span),
+                namespace=effect.namespace,
+            )
+            try:
+                async with asyncio.timeout_at(call.deadline):
+                    return (await action(call)).result
+            except Exception as error:
+                failed = _failure(node, error)
+                if not (more and worth_retrying(failed)):
+                    raise failed from error
+        await asyncio.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)))
+    raise AssertionError("the last try returns or raises")
 
 
 def namespace(step: str) -> tuple[str, ...]:
@@ -100,6 +133,7 @@ def worth_retrying(error: Exception) -> bool:
 async def _attempt(call: StepCall, action: Action, saving: Saving) -> JsonObject:
     async with asyncio.timeout_at(call.deadline if call.node.timeout else None):
         outcome = await _result(call, action)
+        await call.settle("done", outcome.result)
     for sink in call.sinks:
         sink.finish()
     return saving.update(outcome.result, outcome.meta, call.values)

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.graphs.file import Limits
-from runtime.types import JsonObject, Run
+from runtime.types import Effect, JsonObject, Run
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -121,6 +121,9 @@ class Version(Protocol):
 
     def subgraphs(self, *, recurse: bool) -> dict[str, JsonObject]:
         """Return the schemas of the graphs inside, by the steps that lead to them, joined by "|"."""
+
+    async def undo(self, effect: Effect, scope: RunScope) -> JsonObject:
+        """Undo one step; returns `{by, result}`: which step did it, and what that gave."""
 
     def continues(self, version: str) -> bool:
         """Whether a run that began with another version of the graph can go on with this one."""

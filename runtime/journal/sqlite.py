@@ -188,7 +188,13 @@ class SqliteJournal:
     async def delete_thread(self, thread: str) -> None:
         """Delete a thread with its runs, events and checkpoints; NotFound when it is not there."""
         parts = (
-            *("thread.delete_messages", "thread.delete_runs", "thread.delete_events", "thread.delete_crons"),
+            *(
+                "thread.delete_messages",
+                "thread.delete_effects",
+                "thread.delete_runs",
+                "thread.delete_events",
+                "thread.delete_crons",
+            ),
             *("checkpoints.delete", "writes.delete"),
         )
         if await self.request([("thread.delete", (thread,)), *((part, (thread,)) for part in parts)]):
@@ -331,10 +337,11 @@ class SqliteJournal:
         thread: str | None = None,
         status: Sequence[RunStatus] = (),
         waiting: bool = False,
+        undoing: bool = False,
         limit: int = 100,
         offset: int = 0,
     ) -> list[Run]:
-        """List runs, newest first, of one thread, in some states, or only those that wait for an answer."""
+        """List runs, newest first, of one thread, in some states, or only those that wait, or are undone."""
         where, parameters = ["1"], list[object]()
         if thread is not None:
             where.append("thread = ?")
@@ -344,6 +351,8 @@ class SqliteJournal:
             parameters += status
         if waiting:
             where.append("waiting IS NOT NULL AND status = 'interrupted'")
+        if undoing:
+            where.append("id IN (SELECT run FROM endings)")
         # In the order they were accepted, whatever the clock said.
         newest_first = " ORDER BY rowid DESC LIMIT ? OFFSET ?"
         sql = _SELECT_RUNS + " WHERE " + " AND ".join(where) + newest_first
@@ -435,6 +444,9 @@ def _changes(thread: str, change: RunChange) -> Iterator[tuple[str, tuple[object
     if change.status is RunStatus.RUNNING:
         # Whoever has the thread now makes the questions of earlier runs void.
         yield "runs.overtaken", (thread, change.run)
+    if change.status.final:
+        yield "effects.forget", (change.run,)
+        yield "ending.forget", (change.run,)
     if change.roll_back:
         yield "checkpoints.delete_run", (thread, change.run)
         yield "writes.delete_run", (thread, change.run)

@@ -68,6 +68,15 @@ CREATE TRIGGER checkpoint_takes_its_own_along AFTER DELETE ON checkpoints BEGIN
     DELETE FROM checkpoints WHERE thread = old.thread AND owner_ns = old.ns AND owner = old.id;
 END;
 
+-- What runs do outside, in the order in which they do it: the intent before, the result after.
+CREATE TABLE effects (
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL, task TEXT NOT NULL, step TEXT NOT NULL,
+    namespace TEXT NOT NULL, key TEXT NOT NULL, seen BLOB NOT NULL,
+    state TEXT NOT NULL, tries INTEGER NOT NULL, result BLOB,
+    UNIQUE (run, task)
+);
+CREATE TABLE endings (run TEXT PRIMARY KEY, ending BLOB NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE crons (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, cron BLOB NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE webhooks (id TEXT PRIMARY KEY, due_at REAL NOT NULL, webhook BLOB NOT NULL) WITHOUT ROWID;
@@ -138,6 +147,9 @@ STATEMENTS: dict[str, Statement] = {
     "thread.delete": Statement("DELETE FROM threads WHERE id = ?1", "gone"),
     "thread.delete_messages": Statement(
         "DELETE FROM open_messages WHERE run IN (SELECT id FROM runs WHERE thread = ?1)"
+    ),
+    "thread.delete_effects": Statement(
+        "DELETE FROM effects WHERE run IN (SELECT id FROM runs WHERE thread = ?1)"
     ),
     "thread.delete_runs": Statement("DELETE FROM runs WHERE thread = ?1"),
     "thread.delete_events": Statement("DELETE FROM events WHERE thread = ?1"),
@@ -230,6 +242,20 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "writes.delete": Statement("DELETE FROM writes WHERE thread = ?1"),
     "writes.delete_run": Statement("DELETE FROM writes WHERE thread = ?1 AND run = ?2"),
+    "effect.begin": Statement(
+        # The same step once more, after a crash, has the same key: what it may have done is one entry.
+        "INSERT INTO effects (run, task, step, namespace, key, seen, state, tries)"
+        " VALUES (CASE WHEN EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND fence <= ?7) THEN ?1 END,"
+        " ?2, ?3, ?4, ?5, ?6, 'begun', 0)"
+        " ON CONFLICT (run, task) DO UPDATE SET key = excluded.key, seen = excluded.seen",
+        "fenced",
+    ),
+    "effect.settle": Statement(
+        "UPDATE effects SET state = ?3, tries = ?4, result = ?5 WHERE run = ?1 AND task = ?2"
+    ),
+    "effects.forget": Statement("DELETE FROM effects WHERE run = ?1"),
+    "ending.put": Statement("INSERT OR IGNORE INTO endings VALUES (?, ?)"),
+    "ending.forget": Statement("DELETE FROM endings WHERE run = ?1"),
     "cron.put": Statement("INSERT OR REPLACE INTO crons VALUES (?, ?, ?)"),
     # A cron that was deleted meanwhile stays deleted.
     "cron.change": Statement("UPDATE crons SET cron = ?3 WHERE id = ?1 AND tenant = ?2", "gone"),

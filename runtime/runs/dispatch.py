@@ -35,6 +35,12 @@ class Executes(Protocol):
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Run it to its end, or to the boundary that `control` asks for; raises nothing but cancellation."""
 
+    async def undo(self, run: Run, channel: Channel, catalog: Catalog, ending: Ending) -> Ending:
+        """Undo what a failed run has done outside; returns its ending, with what could not be undone."""
+
+    async def left_to_undo(self, run: Run) -> Ending | None:
+        """Return how a run ends that was being undone when its process stopped."""
+
 
 @dataclass(slots=True)
 class Active:
@@ -52,6 +58,8 @@ class Active:
     begun: bool = False
     cancelled: bool = False
     rolled_back: bool = False
+    ending: Ending | None = None
+    """How it ends, where that is known and it is only to be undone."""
 
     @property
     def executing(self) -> bool:
@@ -76,11 +84,14 @@ class Dispatcher:
         self.ended: Callable[[Run], None] = lambda run: None
         """Told of every run that has ended or waits for answers."""
 
-    def go(self, run: Run, channel: Channel, turn: Turn | None) -> None:
-        """Begin with a run that is on disk; status running means it is claimed already."""
+    def go(self, run: Run, channel: Channel, turn: Turn | None, ending: Ending | None = None) -> None:
+        """Begin with a run that is on disk; status running means it is claimed already.
+
+        With an `ending` it is not executed any more: what it did is undone, then it ends like this.
+        """
         finished: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
         control = Control(run.options.injected)
-        active = self.active[run.id] = Active(run, channel, turn, finished, control)
+        active = self.active[run.id] = Active(run, channel, turn, finished, control, ending=ending)
         active.task = asyncio.create_task(self._carry(active), name=f"run {run.id}")
 
     def on_thread(self, thread: str) -> list[Active]:
@@ -117,7 +128,10 @@ class Dispatcher:
         run, active.begun = active.run, True
         bind(run=run.id, thread=run.thread, tenant=run.tenant)
         try:
-            await _to_its_end(self._end(active, await self._run(active)))
+            ending = await self._run(active)
+            if ending.failed:
+                ending = await self._undone(active, ending)
+            await _to_its_end(self._end(active, ending))
         except HubbubError as error:
             # The journal refused or failed: nobody was told of an ending, the record is as it was.
             _log.error("run given up", reason=str(error))
@@ -130,11 +144,31 @@ class Dispatcher:
             if not active.run.status.active:
                 self.ended(active.run)
 
+    async def _undone(self, active: Active, ending: Ending) -> Ending:
+        """Undo what the run did; a stop of the process leaves the rest to the next one."""
+        ending = replace(ending, roll_back=ending.roll_back or active.rolled_back)
+        run = active.run
+        undoing = asyncio.ensure_future(self._worker.undo(run, active.channel, self._catalog(), ending))
+        while not undoing.done():
+            try:
+                await asyncio.shield(undoing)
+            except asyncio.CancelledError:
+                if active.control.leaving:
+                    undoing.cancel()
+                    await asyncio.gather(undoing, return_exceptions=True)
+                    return Ending(RunStatus.ACCEPTED)
+        return undoing.result()
+
     async def _run(self, active: Active) -> Ending:
+        if active.ending:
+            return active.ending
         if active.cancelled:  # before its first step
             return _cancelled(active.run)
         try:
             await self._until_its_turn(active)
+            again = active.run.status is RunStatus.ACCEPTED and active.run.fence > 0
+            if again and (left := await self._worker.left_to_undo(active.run)):
+                return left
             if active.run.status is RunStatus.ACCEPTED and (refused := await self._claim(active)):
                 return refused
             self._telemetry.metrics.run_started(active.run.graph)
@@ -201,7 +235,7 @@ class Dispatcher:
             output=run.output,
             waiting=run.waiting,
             webhook=None if run.status.active else completion(run),
-            roll_back=active.rolled_back,
+            roll_back=active.rolled_back or ending.roll_back,
             thread_expires_at=time.time() + GRACE if run.status.final and run.options.ephemeral else None,
         )
         await active.channel.durable(run.id, drafts, change)

@@ -56,13 +56,19 @@ class Ending:
     """How an execution ended: the run's new status, and what goes with it.
 
     ACCEPTED gives the run back to the queue of the next process; INTERRUPTED waits for answers to
-    `waiting`, or to be gone on with when there are none.
+    `waiting`, or to be gone on with when there are none.  `roll_back` takes back what it did to the state.
     """
 
     status: RunStatus
     output: JsonObject | None = None
     error: JsonObject | None = None
     waiting: tuple[Interrupt, ...] = ()
+    roll_back: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run is over and did not do what it was to do."""
+        return self.status.final and self.status is not RunStatus.SUCCESS
 
 
 _WORDS = {

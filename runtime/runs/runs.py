@@ -22,7 +22,7 @@ from runtime.errors import (
 )
 from runtime.graphs.library import GraphLibrary
 from runtime.graphs.version import Version
-from runtime.ports import Journal, RunChange
+from runtime.ports import Journal, Ledger, RunChange
 from runtime.runs.alarms import Alarms
 from runtime.runs.answers import Answer, answered, question, resuming
 from runtime.runs.channel import Channel
@@ -30,7 +30,7 @@ from runtime.runs.channels import Channels
 from runtime.runs.checks import checked_options
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue, Turn
-from runtime.runs.run import SUPERSEDING, StartRun, completion, lifecycle
+from runtime.runs.run import SUPERSEDING, Ending, StartRun, completion, lifecycle
 from runtime.runs.state import Place, ThreadState
 from runtime.runs.threads import new_thread
 from runtime.telemetry import get_logger
@@ -60,7 +60,9 @@ class Runs:
         dispatcher: Dispatcher,
         library: GraphLibrary,
         states: ReadsStates,
+        ledger: Ledger,
     ) -> None:
+        self._ledger = ledger
         self._journal, self._channels, self._queue = journal, channels, queue
         self._dispatcher, self._library, self._states = dispatcher, library, states
         self._alarms = Alarms()
@@ -215,6 +217,10 @@ class Runs:
             turn = None if late else self._queue.enter(run.thread, bounded=False)
             self._dispatcher.go(replace(run, status=RunStatus.ACCEPTED), opened[1], turn)
             self._supersede(run)
+        for run in await self._journal.runs(undoing=True, status=[RunStatus.INTERRUPTED], limit=_ALL):
+            if opened := await self._channels.get(run.thread):
+                turn = self._queue.enter(run.thread, bounded=False)
+                self._dispatcher.go(replace(run, status=RunStatus.ACCEPTED), opened[1], turn)
         for run in await self._journal.runs(waiting=True, limit=_ALL):
             self._set_alarm(run)
         return len(left)
@@ -383,6 +389,10 @@ class Runs:
         _, channel = await self._own(run.tenant, run.thread)
         message = "The run was cancelled while it waited for an answer."
         error = {"code": "cancelled", "message": message, "step": None, "run": run.id}
+        if await self._ledger.effects(run.id):
+            return await self._undo(
+                run, channel, Ending(RunStatus.CANCELLED, error=error, roll_back=roll_back)
+            )
         ended = replace(run, status=RunStatus.CANCELLED, error=error, waiting=())
         event = lifecycle(ended, ended.status, attempt=run.attempt, error=error)
         change = RunChange(
@@ -391,6 +401,14 @@ class Runs:
         await channel.durable(run.id, [event], change)
         self._alarms.clear(run.id)
         return ended
+
+    async def _undo(self, run: Run, channel: Channel, ending: Ending) -> Run:
+        """End a run that waits, once what it did is undone; nobody can answer it any more."""
+        about = {"status": ending.status.value, "error": ending.error, "roll_back": ending.roll_back}
+        await self._ledger.end(run.id, about, waiting=True)
+        self._alarms.clear(run.id)
+        self._dispatcher.go(replace(run, waiting=()), channel, None, ending)
+        return await asyncio.shield(self._dispatcher.active[run.id].finished)
 
     def _set_alarm(self, run: Run) -> None:
         """See to it that a question whose time is over gets the answer it says."""

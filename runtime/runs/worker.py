@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,12 +17,14 @@ from langgraph.runtime import RunControl
 from langgraph.store.base import BaseStore
 from langgraph.types import Command
 
-from runtime.errors import LimitExceeded
+from runtime.errors import HubbubError, LimitExceeded
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import Services
+from runtime.extensions.failures import in_words
 from runtime.graphs.scope import RunScope
 from runtime.graphs.version import Version
 from runtime.journal.checkpoints import JournalSaver
+from runtime.ports import Ledger
 from runtime.runs.answers import merged
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.commands import command_of
@@ -31,10 +34,11 @@ from runtime.runs.narrator import Narrator
 from runtime.runs.notes import Notes
 from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
+from runtime.runs.saga import Saga
 from runtime.runs.states import Versions, written_by
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
-from runtime.types import Run, RunStatus, Usage
+from runtime.types import JsonObject, Run, RunStatus, Usage
 
 _log = get_logger(__name__)
 
@@ -49,6 +53,8 @@ class Worker:
     telemetry: Telemetry
     timeout: float
     """Seconds a run may take when its graph sets no shorter limit."""
+    ledger: Ledger
+    """Where steps that can be undone note what they do."""
     store: BaseStore | None = None
     """What steps written in Python find as `runtime.store`."""
 
@@ -92,6 +98,34 @@ class Worker:
                     message.fail("restarted", "The hub stops; this is written again by the next one.")
                 else:
                     message.fail("incomplete", "The run ended before this message did.")
+
+    async def left_to_undo(self, run: Run) -> Ending | None:
+        """Return how a run ends that was being undone when its process stopped."""
+        stored = await self.ledger.ending(run.id)
+        return Ending(**{**stored, "status": RunStatus(stored["status"])}) if stored else None
+
+    async def undo(self, run: Run, channel: Channel, catalog: Catalog, ending: Ending) -> Ending:
+        """Undo what a failed run has done outside; returns its ending, with what could not be undone."""
+        if not await self.ledger.effects(run.id):
+            return ending
+        about = {"status": ending.status.value, "error": ending.error, "roll_back": ending.roll_back}
+        await self.ledger.end(run.id, about)
+
+        def tell(payload: JsonObject, namespace: tuple[str, ...]) -> None:
+            channel.durable(run.id, [Draft("custom", {"name": "undo", "payload": payload}, namespace)])
+
+        enter_tenant(run.tenant)
+        scope = self._scope(run, channel, catalog, _Spent(None), [], math.inf, Notes())
+        try:
+            version = self.library.version(run.graph, run.version)
+        except HubbubError as error:
+            failures = [f"What the run did could not be undone ({in_words(error)}); undo it by hand."]
+        else:
+            failures = await Saga(self.ledger, version, scope, tell).undo()
+        if not failures or ending.error is None:
+            return ending
+        message = " ".join([ending.error["message"], *failures])
+        return replace(ending, error={**ending.error, "message": message})
 
     def _span(self, run: Run) -> Span:
         """Open the workflow's span: in the request's trace, or after a crash in one linked to it."""
@@ -144,6 +178,7 @@ class Worker:
             custom=lambda name, payload: _custom(channel, run, name, payload),
             settled=partial(self.saver.settled, run.thread, run.id),
             spend=spent.add,
+            ledger=self.ledger,
             decided=notes.decided,
             used=notes.used,
         )

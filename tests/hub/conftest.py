@@ -21,6 +21,7 @@ from runtime.extensions.catalog import Catalog
 from runtime.graphs.file import Limits
 from runtime.graphs.run_config import check_limits, refuse_own_values
 from runtime.journal.items import JournalItems
+from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
 from runtime.runs.channel import Channel, Draft
@@ -120,6 +121,14 @@ class ScriptedWorker:
         channel.live(run.id, "values", values)
         return Ending(RunStatus.SUCCESS, output={"answer": text})
 
+    async def undo(self, run: Run, channel: Channel, catalog: Catalog, ending: Ending) -> Ending:
+        """Undo nothing: the scripts do nothing outside."""
+        return ending
+
+    async def left_to_undo(self, run: Run) -> Ending | None:
+        """Say that nothing was left."""
+        return None
+
     async def read(
         self, thread: str, place: Place = NEWEST, *, subgraphs: bool = False
     ) -> ThreadState | None:
@@ -192,7 +201,8 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
     channels = Channels(journal)
     dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
-    runs = Runs(journal, channels, queue, dispatcher, library, worker)  # type: ignore[arg-type]
+    ledger = JournalLedger(journal)
+    runs = Runs(journal, channels, queue, dispatcher, library, worker, ledger)  # type: ignore[arg-type]
     threads = Threads(journal, channels, queue, worker)  # type: ignore[arg-type]
     crons = Crons(journal, runs)
     await crons.open()
