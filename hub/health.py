@@ -103,7 +103,8 @@ def _plugins(engine: Engine) -> Iterator[tuple[str, Health]]:
     for plugin in engine.catalog.plugins:
         supplied = "disabled in config.toml" if plugin.state == "disabled" else ", ".join(plugin.supplies)
         detail = plugin.error or supplied
-        yield f"plugin:{plugin.name}", Health(plugin.state != "failed", detail)
+        well = plugin.state in ("ready", "disabled")
+        yield f"plugin:{plugin.name}", Health(well, detail if well else f"{plugin.state}: {detail}")
 
 
 def _models(engine: Engine) -> Iterator[tuple[str, Health]]:

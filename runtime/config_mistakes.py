@@ -30,8 +30,6 @@ LATER: Final[tuple[str, ...]] = (
     "tenants.*.budget",
     "tenants.*.limits.requests_per_minute",
     "tenants.*.limits.tokens_per_minute",
-    "plugins.*.host.concurrency",
-    "plugins.*.host.breaker",
     "plugins.*.host.memory",
     "mcp",
 )
@@ -207,9 +205,11 @@ def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
 
 def _known(path: tuple[str | int, ...]) -> list[str]:
     """Return the keys that the table at `path` may have."""
-    if path[:1] == ("plugins",):
-        return list(PluginHost.model_fields) if len(path) > 1 else ["folder", "disabled"]
+    if path == ("plugins",):
+        return ["folder", "disabled"]
     model: Any = Settings
+    if path[:1] == ("plugins",):  # plugins.NAME.host
+        model, path = PluginHost, path[3:]
     for part in path:
         model = model.model_fields[part].annotation if part in model.model_fields else None
         if get_origin(model) is dict:

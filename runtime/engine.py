@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runtime.config import Settings
 from runtime.egress import Egress
 from runtime.extensions.catalog import Catalog
-from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
+from runtime.extensions.live import Plugins
 from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import GraphLibrary
 from runtime.journal.items import JournalItems
@@ -82,7 +82,7 @@ class Engine:
 
     settings: Settings
     telemetry: Telemetry
-    catalog: Catalog
+    plugins: Plugins
     journal: SqliteJournal
     library: GraphLibrary
     gateway: Gateway
@@ -96,14 +96,20 @@ class Engine:
     draining: bool = False
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
 
+    @property
+    def catalog(self) -> Catalog:
+        """Every plugin as it is now."""
+        return self.plugins.catalog
+
     async def health(self) -> dict[str, Health]:
         """Return the health of each part, by name."""
-        broken = [plugin.name for plugin in self.catalog.plugins if plugin.state == "failed"]
+        ill = ("failed", "stale", "resting")
+        broken = [f"{each.name} ({each.state})" for each in self.catalog.plugins if each.state in ill]
         problems = sorted(self.library.problems())
         return {
             "journal": await self.journal.check(),
             "search": self.search.health(),
-            "plugins": Health(not broken, f"not loaded: {', '.join(broken)}" if broken else ""),
+            "plugins": Health(not broken, f"not as they should be: {', '.join(broken)}" if broken else ""),
             "graphs": Health(not problems, f"with mistakes: {', '.join(problems)}" if problems else ""),
         }
 
@@ -141,16 +147,17 @@ async def open_engine(settings: Settings) -> Engine:
             durability=settings.storage.durability,
             committed=telemetry.metrics.commit,
         )
-        plugins = await asyncio.to_thread(load_plugins, settings)
-        _announce(plugins)
+        plugins = Plugins(settings, telemetry.metrics)
+        await plugins.load()
 
         def catalog() -> Catalog:
-            return plugins
+            return plugins.catalog
 
         await journal.open()
         stack.push_async_callback(journal.aclose)
-        await start_plugins(plugins)
-        stack.push_async_callback(close_plugins, plugins)
+        await plugins.start()
+        stack.push_async_callback(plugins.aclose)
+        _announce(plugins.catalog)
         search = Search(settings, catalog, telemetry)
         await search.open()
         stack.push_async_callback(search.aclose)
@@ -171,7 +178,7 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(store.aclose)
         library = await asyncio.to_thread(GraphLibrary, settings, catalog)
         await asyncio.to_thread(library.keep)
-        await add_python_graphs(library, plugins, settings)
+        await add_python_graphs(library, plugins.catalog, settings)
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         services = _Services(gateway, search, Egress(settings.egress.allow))
         stack.push_async_callback(services.aclose)
@@ -190,6 +197,8 @@ async def open_engine(settings: Settings) -> Engine:
         sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads)
         sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
         stack.push_async_callback(_end, sweeping)
+        editing = asyncio.create_task(plugins.follow(), name="plugins")
+        stack.push_async_callback(_end, editing)
         last.pop_all()
         return Engine(
             *(

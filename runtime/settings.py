@@ -240,11 +240,20 @@ class TenantSettings(_Section):
     limits: TenantLimits = TenantLimits()
 
 
+class PluginBreaker(_Section):
+    """After how many failed calls in a row a plugin is left alone, and for how long, in seconds."""
+
+    failures: Annotated[int, Field(ge=1, le=1_000_000)] = 5
+    rest: Seconds = 30.0
+
+
 class PluginHost(_Section):
-    """What the host enforces for one plugin: where it runs, and the deadline of a call, in seconds."""
+    """What the host enforces for one plugin: where it runs, and what its calls may take.  Seconds."""
 
     run: Literal["in-process"] = "in-process"
     deadline: Seconds = 120.0
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    breaker: PluginBreaker = PluginBreaker()
 
 
 class PluginsSettings(_Section):

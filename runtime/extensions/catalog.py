@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from runtime.errors import MissingSecret
-from runtime.extensions.threads import Threads
+from runtime.errors import MissingSecret, PluginError
+from runtime.extensions.host import Host
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-    from runtime.telemetry.metrics import Metrics
-
-CALL_DEADLINE = 120.0
-"""Seconds one call of a plugin may take when `[plugins.NAME.host] deadline` says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
     """What `hubbub plugin list` shows of one plugin.
 
-    `error` is the sentence beside the name: why it is not loaded, or which secret a ready plugin
-    still lacks (then `missing_secret` is what each call of it raises).  `supplies` are "KIND.NAME".
+    `error` is the sentence beside the name: why it is not loaded, why an edit of it was not taken
+    (`stale`: the last good one still serves), why it is left alone for a while (`resting`), or which
+    secret a ready plugin still lacks (then `missing_secret` is what each call of it raises).  `supplies`
+    are "KIND.NAME".
     """
 
     name: str
     kind: Literal["first-party", "drop-in"]
     file: str
-    state: Literal["ready", "failed", "disabled"]
+    state: Literal["ready", "stale", "resting", "failed", "disabled"]
     error: str = ""
     version: str = ""
     supplies: tuple[str, ...] = ()
@@ -38,12 +35,19 @@ class PluginInfo:
     """Its private name in `sys.modules`."""
 
 
+class Way(NamedTuple):
+    """How a method is called: the bound method, what it is, and what checks its results."""
+
+    function: Callable[..., Any]
+    kind: Literal["coroutine", "generator", "plain"]
+    misfit: Callable[[Any], str] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Registered:
     """One object of a plugin; `kind` is "retriever", "provider" … and `Params` its own parameters.
 
-    `deadline` are the seconds one call may take; `threads` run its plain `def` methods, shared by the
-    plugin's objects, so that a plugin that blocks its threads keeps nobody else waiting.
+    `host` is what its calls are made under, shared by all objects of the plugin.
     """
 
     kind: str
@@ -51,10 +55,24 @@ class Registered:
     value: Any
     plugin: PluginInfo
     Params: type[BaseModel] | None = None
-    deadline: float = CALL_DEADLINE
-    threads: Threads = field(default_factory=Threads, repr=False, compare=False)
-    metrics: Metrics | None = field(default=None, repr=False, compare=False)
-    """Where its calls are counted; None where nobody counts."""
+    host: Host = field(default_factory=Host, repr=False, compare=False)
+    ways: dict[str, Way] = field(default_factory=dict, repr=False, compare=False)
+    """What was found out about its methods, so that a call need not look again."""
+
+    @property
+    def newest(self) -> Registered:
+        """Return what takes its place now: itself, until its plugin is loaded anew.  PluginError without."""
+        found = self
+        while (successors := found.host.successors) is not None:
+            after = successors.get((self.kind, self.name))
+            if after is None:
+                raise PluginError(
+                    f"{self.kind}.{self.name} was taken out while it was used: {self.plugin.file} does not "
+                    "supply it any more; put it back, or start again without it.",
+                    plugin=self.plugin.name,
+                )
+            found = after
+        return found
 
 
 class Catalog:
@@ -63,7 +81,7 @@ class Catalog:
     `warnings` are sentences about what works but is not as it should be.
     """
 
-    __slots__ = ("_objects", "plugins", "registered", "warnings")
+    __slots__ = ("_hosts", "_objects", "_plugins", "registered", "warnings")
 
     def __init__(
         self,
@@ -71,10 +89,22 @@ class Catalog:
         registered: Iterable[Registered] = (),
         warnings: Iterable[str] = (),
     ) -> None:
-        self.plugins = tuple(plugins)
+        self._plugins = tuple(plugins)
         self.registered = tuple(registered)
         self.warnings = tuple(warnings)
         self._objects = {(found.kind, found.name): found for found in self.registered}
+        self._hosts = {found.plugin.module: found.host for found in self.registered}
+
+    @property
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Every plugin as it is now."""
+        return tuple(self._now(info) for info in self._plugins)
+
+    def _now(self, info: PluginInfo) -> PluginInfo:
+        host = self._hosts.get(info.module) if info.module else None
+        if host is None or not (reason := host.resting):
+            return info
+        return replace(info, state="resting", error=reason.rstrip("."))
 
     def get(self, kind: str, name: str) -> Registered | None:
         """Return the object, or None."""

@@ -27,15 +27,17 @@ class PluginFile:
 def find_files(settings: Settings) -> tuple[list[PluginFile], list[str]]:
     """Return every plugin file, the first-party ones first, and a sentence for each thing that is odd.
 
-    A workspace whose folder of plugins is the first-party one has no drop-ins.  Names that begin with
-    _ are no plugins.
+    A drop-in takes the place of the first-party plugin of its name.  A workspace whose folder of plugins
+    is the first-party one has no drop-ins.  Names that begin with _ are no plugins.
     """
     found = [_file(path, settings, "first-party") for path in _listed(FIRST_PARTY)]
     folder = settings.plugins.folder
     odd = []
     try:
         if folder.exists() and not folder.samefile(FIRST_PARTY):
-            found += [_file(path, settings, "drop-in") for path in _listed(folder)]
+            dropped = [_file(path, settings, "drop-in") for path in _listed(folder)]
+            names = {file.name for file in dropped}
+            found = [file for file in found if file.name not in names] + dropped
     except OSError as error:
         reason = error.strerror or error
         odd.append(f"{shown_path(folder, settings.workspace)} cannot be read ({reason}); mend that")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from runtime.errors import HubbubError
 from runtime.extensions import guard
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
+from runtime.extensions.host import Host
 from runtime.extensions.source import forget
 from runtime.telemetry import get_logger
 
@@ -25,34 +26,23 @@ async def start_plugins(catalog: Catalog) -> Catalog:
 
     Plugins start side by side, the objects of one in order.
     """
-    broken: dict[str, str] = {}
-
-    async def start(plugin: PluginInfo, objects: list[Registered]) -> None:
-        deadline = time.monotonic() + START_DEADLINE
-        begun = []
-        try:
-            for found in objects:
-                begun.append(found)
-                await guard.call(found, "start", deadline=deadline)
-        except HubbubError as error:
-            broken[plugin.module] = error.message.rstrip(".")
-            _log.warning("plugin not started", plugin=plugin.name, file=plugin.file, reason=error.message)
-            await _close(begun)
-
     async with asyncio.TaskGroup() as group:
-        for plugin in catalog.plugins:
-            objects = _having("start", plugin, catalog.registered)
-            # Without its secret it could only fail, and would be gone from the list of what is there.
-            if objects and plugin.missing_secret is None:
-                group.create_task(start(plugin, objects), name=f"start plugin {plugin.name}")
+        starting = {
+            info.module: group.create_task(
+                start_plugin(info, _of(info, catalog)), name=f"start plugin {info.name}"
+            )
+            for info in catalog.plugins
+            if info.module
+        }
+    broken = {module: reason for module, task in starting.items() if (reason := task.result())}
     if not broken:
         return catalog
     return Catalog(
         (
-            replace(plugin, state="failed", error=broken[plugin.module], supplies=())
-            if plugin.module in broken
-            else plugin
-            for plugin in catalog.plugins
+            replace(info, state="failed", error=broken[info.module], supplies=())
+            if info.module in broken
+            else info
+            for info in catalog.plugins
         ),
         (found for found in catalog.registered if found.plugin.module not in broken),
         catalog.warnings,
@@ -62,11 +52,33 @@ async def start_plugins(catalog: Catalog) -> Catalog:
 async def close_plugins(catalog: Catalog) -> None:
     """Call every `aclose`, the last object of a plugin first, and forget the modules; never raises."""
     async with asyncio.TaskGroup() as group:
-        for plugin in catalog.plugins:
-            if (objects := _having("aclose", plugin, catalog.registered)) and plugin.missing_secret is None:
-                group.create_task(_close(objects), name=f"close plugin {plugin.name}")
-    for plugin in catalog.plugins:
-        forget(plugin.module)
+        for info in catalog.plugins:
+            if info.module:
+                group.create_task(close_plugin(info, _of(info, catalog)), name=f"close plugin {info.name}")
+
+
+async def start_plugin(info: PluginInfo, registered: Sequence[Registered]) -> str:
+    """Call `start` of each object; return why the plugin cannot be used, closed again, "" when it can."""
+    if info.missing_secret is not None:
+        return ""  # it could only fail, and would be gone from the list of what is there
+    deadline = time.monotonic() + START_DEADLINE
+    begun = []
+    try:
+        for found in _having("start", registered):
+            begun.append(found)
+            await guard.call(found, "start", deadline=deadline)
+    except HubbubError as error:
+        _log.warning("plugin not started", plugin=info.name, file=info.file, reason=error.message)
+        await _close(begun)
+        return error.message.rstrip(".")
+    return ""
+
+
+async def close_plugin(info: PluginInfo, registered: Sequence[Registered]) -> None:
+    """Call `aclose` of each object and forget the module; never raises."""
+    if info.missing_secret is None:
+        await _close(_having("aclose", registered))
+    forget(info.module)
 
 
 async def _close(objects: Iterable[Registered]) -> None:
@@ -74,17 +86,18 @@ async def _close(objects: Iterable[Registered]) -> None:
     for found in reversed(list(objects)):
         if not hasattr(found.value, "aclose"):
             continue
+        # Under a host of its own: that of a retired plugin hands calls on, a resting one's refuses them.
+        closing = replace(found, host=Host(found.plugin.name, found.host.bounds))
         try:
-            await guard.call(found, "aclose", deadline=deadline)
+            await guard.call(closing, "aclose", deadline=deadline)
         except HubbubError as error:
             _log.warning("plugin not closed in order", plugin=found.plugin.name, reason=error.message)
 
 
-def _having(method: str, plugin: PluginInfo, registered: Iterable[Registered]) -> list[Registered]:
-    """Return the plugin's objects with that method, each once also when two hooks supply it."""
-    found = {
-        id(one.value): one
-        for one in registered
-        if plugin.module and one.plugin.module == plugin.module and hasattr(one.value, method)
-    }
-    return list(found.values())
+def _of(info: PluginInfo, catalog: Catalog) -> list[Registered]:
+    return [found for found in catalog.registered if found.plugin.module == info.module]
+
+
+def _having(method: str, registered: Iterable[Registered]) -> list[Registered]:
+    """Return the objects with that method, each once also when two hooks supply it."""
+    return list({id(found.value): found for found in registered if hasattr(found.value, method)}.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import importlib.machinery
 import importlib.util
 import itertools
@@ -41,6 +42,16 @@ def read(path: Path) -> tuple[bytes, ast.Module]:
         return source, ast.parse(source, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise PluginError(f"{in_words(error)}; mend that line") from error
+
+
+def digest(path: Path) -> str:
+    """Return what tells the file's text from another; "" when it cannot be read."""
+    try:
+        if path.is_file() and path.stat().st_size <= MAX_BYTES:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        pass
+    return ""
 
 
 def execute(name: str, path: Path, tree: ast.Module) -> types.ModuleType:

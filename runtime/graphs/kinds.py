@@ -14,7 +14,7 @@ from runtime.errors import InvalidInput, NotFound, PluginError
 from runtime.extensions import guard
 from runtime.extensions.catalog import Registered
 from runtime.graphs.scope import Outcome, StepCall
-from runtime.types import Hits, Score
+from runtime.types import Hits
 
 
 class Standard(BaseModel):
@@ -102,8 +102,6 @@ async def _retrieve(call: PluginCall) -> Outcome:
 async def _score(call: PluginCall) -> Outcome:
     item = call.given.item if call.given.item is not None else dict(call.rest)
     score = await call.call("score", item)
-    if not isinstance(score, Score) or not 0.0 <= score.value <= 1.0:
-        raise _wrong(call.registered, "gave no Score between 0 and 1")
     found = as_json(score, call.registered)
     return Outcome({**found["details"], "score": found["value"], "reasons": found["reasons"]})
 
@@ -147,6 +145,7 @@ async def call_plugin(step: StepCall, use: str, filled: Mapping[str, Any]) -> Ou
     registered = step.scope.catalog.get(kind_name, name)
     if registered is None:
         raise NotFound(f"there is no {use}; see `hubbub plugin list`")
+    registered = registered.newest
     kind = KINDS[kind_name]
     own = kind.own(registered)
     mine = {key: value for key, value in filled.items() if key in kind.standard.model_fields}

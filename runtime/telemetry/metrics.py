@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import CounterMetricFamily
     from prometheus_client.metrics import MetricWrapperBase
 
 METRICS_CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -16,6 +20,14 @@ MAX_LABEL_SETS = 256
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often a plugin was called and how often that failed; a counter would be too slow."""
+
+    calls: int = 0
+    failures: int = 0
 
 
 class Metrics:
@@ -62,8 +74,8 @@ class Metrics:
         self._merged = counter("deltas_merged", "Deltas that were merged into another one").bound()
         self._dropped = counter("deltas_dropped", "Live events a slow viewer missed").bound()
         self._commands = counter("commands", "Commands of clients", "method", "outcome")
-        self._calls = counter("plugin_calls", "Calls of plugins", "plugin")
-        self._failures = counter("plugin_failures", "Calls of plugins that failed", "plugin")
+        self._tallies = _Tallies()
+        registry.register(self._tallies)
         self._stalls = histogram("loop_stall_seconds", "How late the event loop woke up").bound()
 
     def render(self) -> bytes:
@@ -129,11 +141,9 @@ class Metrics:
         """Count a command; `outcome` is "success" or the error's code."""
         self._commands.bound(method, outcome).inc()
 
-    def plugin_call(self, plugin: str, *, failed: bool = False) -> None:
-        """Count a call of a plugin."""
-        self._calls.bound(plugin).inc()
-        if failed:
-            self._failures.bound(plugin).inc()
+    def plugin_tally(self, plugin: str) -> Tally:
+        """Return the counts of a plugin; whoever calls it adds to them."""
+        return self._tallies.of(plugin)
 
     def loop_stalled(self, seconds: float) -> None:
         """Note how late the event loop was."""
@@ -146,6 +156,29 @@ class Metrics:
             expected = loop.time() + interval
             await asyncio.sleep(interval)
             self.loop_stalled(max(0.0, loop.time() - expected))
+
+
+class _Tallies:
+    """The counts of plugins, read when somebody asks for the metrics."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Tally] = {}
+
+    def of(self, plugin: str) -> Tally:
+        return self._found.setdefault(plugin, Tally())
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        from prometheus_client.core import CounterMetricFamily
+
+        calls = CounterMetricFamily("hubbub_plugin_calls", "Calls of plugins", labels=["plugin"])
+        failures = CounterMetricFamily(
+            "hubbub_plugin_failures", "Calls of plugins that failed", labels=["plugin"]
+        )
+        for plugin, tally in list(self._found.items()):
+            calls.add_metric([plugin], tally.calls)
+            failures.add_metric([plugin], tally.failures)
+        yield calls
+        yield failures
 
 
 class _Labelled:

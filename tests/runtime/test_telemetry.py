@@ -516,7 +516,8 @@ def test_metrics_count_what_happened() -> None:
     metrics.deltas_merged(2)
     metrics.deltas_dropped(1)
     metrics.command("run.start", "success")
-    metrics.plugin_call("crm", failed=True)
+    tally = metrics.plugin_tally("crm")
+    tally.calls, tally.failures = 1, 1
     metrics.loop_stalled(0.2)
     text = telemetry.render().decode()
     for line in (

@@ -11,8 +11,9 @@ import pytest
 
 from runtime.config import load_settings
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
+from runtime.extensions.host import Host
 from runtime.extensions.loader import load_plugins
-from runtime.settings import Settings
+from runtime.settings import PluginHost, Settings
 
 Load = Callable[..., Catalog]
 """Called with file names and their text (`fit="…"`), and `config` for `config.toml`."""
@@ -54,10 +55,11 @@ def plugin(load: Load) -> Callable[..., PluginInfo]:
 
 @pytest.fixture
 def scorer() -> Callable[..., Registered]:
-    """Make a registered object of any class, as if a plugin had supplied it."""
+    """Make a registered object of any class, as if a plugin had supplied it; `options` are its bounds."""
 
-    def make(value: Any, **options: Any) -> Registered:
+    def make(value: Any, kind: str = "scorer", **options: Any) -> Registered:
         info = PluginInfo("fit", "drop-in", "plugins/fit.py", "ready", **options.pop("info", {}))
-        return Registered("scorer", "fit", value, info, **options)
+        host = Host("fit", metrics=options.pop("metrics", None), bounds=PluginHost(**options))
+        return Registered(kind, "fit", value, info, host=host)
 
     return make

@@ -24,16 +24,6 @@ def _soon(seconds: float = 30.0) -> float:
     return time.monotonic() + seconds
 
 
-class Counted:
-    """Counts as `Metrics` does."""
-
-    def __init__(self) -> None:
-        self.calls: list[bool] = []
-
-    def plugin_call(self, plugin: str, *, failed: bool = False) -> None:
-        self.calls.append(failed)
-
-
 class Fit:
     """What can happen in one call."""
 
@@ -247,23 +237,19 @@ async def test_without_its_secret_every_call_says_which_one(scorer: Make) -> Non
             await anext(guard.stream(found, "count", 1, deadline=_soon()))
 
 
-async def test_calls_are_counted_and_so_are_failures(scorer: Make) -> None:
-    counted: Any = Counted()
-    found = scorer(Fit(), metrics=counted)
+async def test_calls_are_counted_and_so_are_failures(found: Registered) -> None:
     await guard.call(found, "double", 1, deadline=_soon())
     with pytest.raises(PluginError):
         await guard.call(found, "fail", deadline=_soon())
     async for _ in guard.stream(found, "count", 2, deadline=_soon()):
         pass
-    assert counted.calls == [False, True, False]
+    assert (found.host.tally.calls, found.host.tally.failures) == (3, 1)
 
 
-async def test_a_caller_who_leaves_is_no_failure(scorer: Make) -> None:
-    counted: Any = Counted()
-    found = scorer(Fit(), metrics=counted)
+async def test_a_caller_who_leaves_is_no_failure(found: Registered) -> None:
     async with aclosing(guard.stream(found, "endless", deadline=_soon())) as pieces:
         await anext(pieces)
-    assert counted.calls == [False]
+    assert (found.host.tally.calls, found.host.tally.failures) == (1, 0)
 
 
 async def test_the_real_metrics_take_the_counts(scorer: Make) -> None:

@@ -320,15 +320,17 @@ def test_a_clash_of_names_is_an_error_that_names_both_files(load: Load) -> None:
     assert found.plugin.name == "one"
 
 
-def test_a_drop_in_does_not_take_the_place_of_a_first_party_plugin(load: Load) -> None:
+def test_a_drop_in_takes_the_place_of_the_first_party_plugin_of_its_name(load: Load) -> None:
     catalog = load(dense=SCORER.format(name="fit"))
-    first, second = _named(catalog, "dense")
-    assert (first.kind, first.state) == ("first-party", "ready")
-    assert (second.kind, second.state) == ("drop-in", "failed")
-    assert second.error.startswith("plugins/dense.py: ")
-    assert first.file in second.error
-    assert catalog.get("retriever", "dense")
-    assert catalog.get("scorer", "fit") is None
+    (info,) = _named(catalog, "dense")
+    assert (info.kind, info.state, info.file) == ("drop-in", "ready", "plugins/dense.py")
+    assert catalog.get("retriever", "dense") is None
+    assert catalog.get("scorer", "fit")
+
+
+def test_a_broken_drop_in_does_not_bring_the_first_party_plugin_back(load: Load) -> None:
+    (info,) = _named(load(dense="1 / 0"), "dense")
+    assert (info.kind, info.state) == ("drop-in", "failed")
 
 
 def test_a_drop_in_may_supply_what_a_disabled_plugin_did(load: Load) -> None:
@@ -426,7 +428,7 @@ def test_a_secret_that_is_named_wrongly_is_said(plugin: LoadOne) -> None:
 def test_the_deadline_of_the_settings_is_that_of_every_call(load: Load) -> None:
     found = load('[plugins.fit.host]\ndeadline = "3s"\n', fit=FIT).get("scorer", "fit")
     assert found is not None
-    assert found.deadline == 3.0
+    assert found.host.bounds.deadline == 3.0
 
 
 def test_the_objects_of_a_plugin_share_their_threads_with_nobody_else(load: Load) -> None:
@@ -436,8 +438,8 @@ def test_the_objects_of_a_plugin_share_their_threads_with_nobody_else(load: Load
     catalog = load(both=two, fit=FIT)
     one, other, fit = (catalog.get("scorer", name) for name in ("one", "two", "fit"))
     assert one and other and fit  # noqa: PT018
-    assert one.threads is other.threads
-    assert one.threads is not fit.threads
+    assert one.host.threads is other.host.threads
+    assert one.host.threads is not fit.host.threads
 
 
 def test_an_edit_within_the_same_second_and_of_the_same_size_is_loaded(load: Load) -> None:
@@ -463,7 +465,7 @@ def test_metrics_are_given_to_what_is_registered(workspace: Callable[..., Settin
     metrics = Metrics()
     found = load_plugins(workspace(fit=FIT), metrics).get("scorer", "fit")
     assert found is not None
-    assert found.metrics is metrics
+    assert found.host.tally is metrics.plugin_tally("fit")
 
 
 def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
