@@ -67,7 +67,8 @@ def _resolve(
         try:
             return settings.secret(value, needed_by=f"[plugins.{name}] {_dotted(path)}")
         except MissingSecret as error:
-            missing[path] = error
+            # It is kept: with its traceback it would keep every frame of the load.
+            missing[path] = error.with_traceback(None)
     return value
 
 
