@@ -238,5 +238,5 @@ def check_condition(text: str, fields: Mapping[str, Field], findings: Findings, 
     try:
         compile_condition(text, fields)
     except ConditionMistake as mistake:
-        help = near(mistake.name, fields) if mistake.name else mistake.help
+        help = near(mistake.name, mistake.known or fields) if mistake.name else mistake.help
         findings.add("E08" if mistake.name else "E09", mistake.message, *path, help=help, at=mistake.at)

@@ -11,6 +11,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
 
+from runtime.errors import InvalidInput, StepFailed
 from runtime.graphs.approval import decision_of, question, schema_of
 from runtime.graphs.bodies import item_names, reached
 from runtime.graphs.conditions import Condition, compile_condition
@@ -213,7 +214,7 @@ def _branch(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Awaita
                 why = f"else, because the run was here {node.max_loops} times before (max_loops)"
                 decision = Decision(node.id, branch_key(len(ways) - 1), ways[-1][0], why)
             else:
-                decision = _choose(node, ways, saving.values(state))
+                decision = _decide(node, ways, saving.values(state))
             span.set(branch=decision.go, reason=decision.why, missing="; ".join(decision.missing) or None)
             scope.decided(decision)
         update = {LOOPS: {node.id: loops}} if node.max_loops is not None else None
@@ -251,6 +252,14 @@ def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Await
 
 _DECIDING = {"branch": _branch, "approve": _approve}
 """Steps that say themselves where the run goes on."""
+
+
+def _decide(node: Node, ways: Sequence[tuple[str, Condition | None]], values: Mapping[str, Any]) -> Decision:
+    try:
+        return _choose(node, ways, values)
+    except InvalidInput as error:
+        message = f"The step {node.id} failed: {error}."
+        raise StepFailed(message, step=node.id, cause_code=error.code) from error
 
 
 def _choose(node: Node, ways: Sequence[tuple[str, Condition | None]], values: Mapping[str, Any]) -> Decision:

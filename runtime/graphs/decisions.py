@@ -90,7 +90,7 @@ def why_else(passed: Iterable[str]) -> str:
 
 
 def _where(condition: Condition, values: Mapping[str, Any]) -> str:
-    seen = [f"{'.'.join(path)} is {shown(look_up(values, list(path)))}" for path in condition.paths]
+    seen = [f"{'.'.join(path)} is {shown(look_up(values, path))}" for path in dict.fromkeys(condition.paths)]
     return f" ({', '.join(seen)})" if seen else ""
 
 

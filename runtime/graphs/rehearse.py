@@ -132,7 +132,8 @@ async def _try(file: GraphFile, case: Case) -> Verdict:
 def _failures(file: GraphFile, case: Case, rehearsed: Rehearsed) -> Iterable[str]:
     """Yield why the test fails."""
     names = names_in_expect(file)
-    values = {**dict.fromkeys(names), **file.settings, **rehearsed.values}
+    values = {**dict.fromkeys(names), **file.settings, **rehearsed.values, "settings": file.settings}
+    values |= {"state": rehearsed.values, "input": {name: rehearsed.values.get(name) for name in file.input}}
     if ERROR not in file.fields and ERROR not in file.settings:
         values[ERROR] = rehearsed.error or None
     conditions = [compile_condition(text, names) for text in case.expect]
@@ -140,7 +141,11 @@ def _failures(file: GraphFile, case: Case, rehearsed: Rehearsed) -> Iterable[str
         yield f"the run ended with an error: {rehearsed.error}"
         return
     for condition in conditions:
-        holds, missing = condition.holds(values)
+        try:
+            holds, missing = condition.holds(values)
+        except InvalidInput as error:
+            yield str(error)
+            continue
         if not holds:
             yield f"expected {why_not(condition, values, missing)}"
 
