@@ -293,7 +293,7 @@ class RunOptions:
     `command` is LangGraph's: `resume` (answers by interrupt id), `update`, `goto`.  `checkpoint` is the
     one to begin from.  `start_at` is Unix seconds.  An `ephemeral` run takes its thread with it.
     `turn` counts how often a person has answered it; `injected` are the messages sent into it since.
-    `fingerprint` is what an idempotency key was used for.
+    `fingerprint` is what an idempotency key was used for.  A `sync` run waits for each checkpoint.
     """
 
     multitask: str = "enqueue"
@@ -308,6 +308,7 @@ class RunOptions:
     turn: int = 0
     injected: tuple[JsonObject, ...] = ()
     fingerprint: str = ""
+    sync: bool = False
 
 
 @dataclass(frozen=True, slots=True)

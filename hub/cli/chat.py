@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +14,7 @@ from hub.cli.output import say
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
-    from hub.cli.conversation import Conversation, Happening
+    from hub.cli.conversation import Asked, Conversation, Happening
     from hub.cli.workspace import Door
 
 
@@ -27,6 +27,7 @@ def command(target: Target, graph: str, thread: str | None) -> None:
 
     Ctrl-C stops an answer; Ctrl-C or Ctrl-D at the prompt ends the conversation.
     """
+    from hub.cli.answer import ask as answers
     from hub.cli.workspace import open_door
 
     thread = thread or str(uuid.uuid4())
@@ -35,22 +36,51 @@ def command(target: Target, graph: str, thread: str | None) -> None:
         say(f"Talking to {graph} on thread {thread}. Ctrl-C stops an answer, Ctrl-D ends the conversation.")
         while (line := _line()) is not None:
             if line.strip():
-                asyncio.run(ask(door, thread, graph, input_of(field, line.strip())))
+                screen = asyncio.run(ask(door, thread, graph, input_of(field, line.strip())))
+                if screen.asked:
+                    go_on(door, thread, answers(screen.asked), screen.ended_at)
     say(f"To go on: hubbub chat {graph} --thread {thread}")
 
 
 async def ask(
     door: Door, thread: str, graph: str, input: Mapping[str, Any], *, traceparent: str | None = None
-) -> bool:
-    """Run `graph`, show what it writes as it comes, and say whether it succeeded; Ctrl-C cancels the run."""
+) -> Screen:
+    """Run `graph` and show what it writes as it comes; Ctrl-C cancels the run."""
     from hub.cli.conversation import converse
 
     async with converse(door, thread) as conversation:
-        screen = Screen()
-        with _cancelling(conversation):
-            async for happening in conversation.start(graph, input, traceparent=traceparent):
-                screen.show(happening)
-        return screen.succeeded
+        return await _shown(conversation, conversation.start(graph, input, traceparent=traceparent))
+
+
+def go_on(door: Door, thread: str, given: Mapping[str, Any], since: int) -> bool:
+    """Give these answers, and those to what the run asks then; says whether it succeeded in the end.
+
+    `since` is the last event of the thread so far.
+    """
+    from hub.cli.answer import ask as answers
+
+    while given:
+        screen = asyncio.run(_answer(door, thread, given, since))
+        if not screen.asked:
+            return screen.succeeded
+        given, since = answers(screen.asked), screen.ended_at
+    say(f"The run waits; hubbub answer {thread} goes on with it.")
+    return False
+
+
+async def _answer(door: Door, thread: str, given: Mapping[str, Any], since: int) -> Screen:
+    from hub.cli.conversation import converse
+
+    async with converse(door, thread) as conversation:
+        return await _shown(conversation, conversation.answer(given, since))
+
+
+async def _shown(conversation: Conversation, happenings: AsyncIterator[Happening]) -> Screen:
+    screen = Screen()
+    with _cancelling(conversation):
+        async for happening in happenings:
+            screen.show(happening)
+    return screen
 
 
 class Screen:
@@ -58,12 +88,14 @@ class Screen:
 
     def __init__(self) -> None:
         self.succeeded = False
+        self.asked: list[Asked] = []
+        self.ended_at = 0
         self._message = ""
         self._written: Mapping[str, Any] = {}
 
     def show(self, happening: Happening) -> None:
         """Show one more thing that happened."""
-        from hub.cli.conversation import Dropped, Ended, Step, Text
+        from hub.cli.conversation import Asked, Dropped, Ended, Step, Text
 
         match happening:
             case Text(message, _, text):
@@ -74,15 +106,20 @@ class Screen:
             case Dropped(message, reason) if message == self._message:
                 click.echo(f"\n[{reason}]\n")
                 self._message = ""
+            case Asked():
+                self.asked.append(happening)
             case Step(values=values):
                 self._written = {**self._written, **values}
-            case Ended(status, error):
+            case Ended(status, error, seq):
+                self.ended_at = seq
                 self._end(status, error)
 
     def _end(self, status: str, error: str) -> None:
         self.succeeded = status == "success"
         if self._message:
             click.echo()
+        if status == "interrupted" and self.asked:
+            return
         if not self.succeeded:
             say("Stopped." if status == "cancelled" else error or f"The run ended as {status}.")
             return

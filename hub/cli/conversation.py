@@ -19,7 +19,7 @@ from runtime.errors import HubbubError
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-CHANNELS = ["lifecycle", "messages", "updates"]
+CHANNELS = ["lifecycle", "messages", "updates", "input"]
 MAX_FRAME = 2 * 1024 * 1024
 
 
@@ -54,14 +54,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The run waits for an answer to this question."""
+
+    id: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
-    """The run is over; `status` is a `RunStatus`, `error` a sentence when it did not succeed."""
+    """The run is over, or waits; `status` is a `RunStatus`, `error` a sentence when it did not succeed."""
 
     status: str
     error: str
+    seq: int = 0
 
 
-Happening = Text | Dropped | Step | Ended
+Happening = Text | Dropped | Step | Asked | Ended
 
 
 @dataclass(slots=True)
@@ -80,8 +89,20 @@ class Conversation:
         """Run `graph` on the thread and yield what happens; the last is `Ended`."""
         meta = {"traceparent": traceparent} if traceparent else {}
         asked = await self._command("run.start", {"assistant_id": graph, "input": dict(input)}, meta)
-        self._run = (await self._reply(asked))["run_id"]
-        await self._reply(await self._command("subscription.subscribe", {"channels": CHANNELS}))
+        async for happening in self._watch((await self._reply(asked))["run_id"]):
+            yield happening
+
+    async def answer(self, responses: Mapping[str, Any], since: int) -> AsyncIterator[Happening]:
+        """Answer questions of the thread's run by id, and yield what happens after the event `since`."""
+        given = [{"interrupt_id": id, "response": value} for id, value in responses.items()]
+        asked = await self._command("input.respond", {"responses": given})
+        async for happening in self._watch((await self._reply(asked))["run_id"], since):
+            yield happening
+
+    async def _watch(self, run: str, since: int | None = None) -> AsyncIterator[Happening]:
+        self._run = run
+        params = {"channels": CHANNELS} | ({} if since is None else {"since": since})
+        await self._reply(await self._command("subscription.subscribe", params))
         watched = _Watch(self._run)
         while True:
             frame = await self._frame()
@@ -167,10 +188,12 @@ class _Watch:
         match frame["method"]:
             case "messages":
                 return self._message(data)
+            case "input.requested":
+                return Asked(data["interrupt_id"], data["payload"])
             case "updates":
                 return Step(data["node"], data["values"], data.get("decisions", ()), data.get("usage", {}))
             case "lifecycle" if data.get("run_id") == self._run and not frame["params"]["namespace"]:
-                return self._lifecycle(data)
+                return self._lifecycle(data, frame["seq"])
         return None
 
     def _message(self, data: Mapping[str, Any]) -> Happening | None:
@@ -184,7 +207,7 @@ class _Watch:
                 return Dropped(id, data["message"])
         return None
 
-    def _lifecycle(self, data: Mapping[str, Any]) -> Happening | None:
+    def _lifecycle(self, data: Mapping[str, Any], seq: int) -> Happening | None:
         if data["event"] in ("completed", "failed", "interrupted"):
-            return Ended(data["metadata"]["status"], data.get("error", ""))
+            return Ended(data["metadata"]["status"], data.get("error", ""), seq)
         return None

@@ -42,7 +42,8 @@ def command(target: Target, question: str) -> int:
         click.secho(f"\n2. Asking the hub at {door.url} over its WebSocket: {question}\n", bold=True)
         traceparent = f"00-{trace_id}-{secrets.token_hex(8)}-01"
         thread = str(uuid.uuid4())
-        succeeded = asyncio.run(ask(door, thread, GRAPH, {"question": question}, traceparent=traceparent))
+        asked = ask(door, thread, GRAPH, {"question": question}, traceparent=traceparent)
+        succeeded = asyncio.run(asked).succeeded
 
     # The hub has ended, so every span is in the file.
     spans = read_trace(traces, trace_id)

@@ -19,6 +19,7 @@ VERBS = (
     "index",
     "chat",
     "run",
+    "answer",
     "events",
     "threads",
     "runs",

@@ -63,6 +63,10 @@ class Remote:
         """Return the JSON Schemas of a graph's input, output and state."""
         return await self._ask("GET", f"/assistants/{quote(graph, safe='')}/schemas")
 
+    async def state(self, thread: str) -> Mapping[str, Any]:
+        """Return a thread's state, with what it waits for."""
+        return await self._ask("GET", f"/threads/{quote(thread, safe='')}/state")
+
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         async with self._session.request(method, f"{self._url}{path}", json=body) as answer:
             await _refuse(answer)

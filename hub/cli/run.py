@@ -62,7 +62,12 @@ async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) ->
                     ended = happening
         progress.end()
         if ended.status != "success":
-            say(f"{ended.status}: {ended.error} (thread {thread})")
+            waits = ended.status == "interrupted"
+            say(
+                f"The run waits; hubbub answer {thread}"
+                if waits
+                else f"{ended.status}: {ended.error} (thread {thread})"
+            )
             return 1
         values = await conversation.values()
         print_json({name: values.get(name) for name in outputs})

@@ -63,17 +63,11 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
     """Return the engine's request; InvalidInput names the first thing that is not possible.
 
     `stream_resumable` and `strict_resume` need nothing: every stream can be resumed, and an answer that
-    nobody waits for is always refused.  Steps are stored while the next one runs ("async"), which is more
-    than "exit" asks for.
+    nobody waits for is always refused.  "exit" is carried out as "async": more is stored than it asks for.
     """
     for name, sentence in _NOT_HERE.items():
         if getattr(body, name):
             raise InvalidInput(sentence)
-    if body.durability == "sync":
-        raise InvalidInput(
-            "Steps are handed to the journal in order, and the next one does not wait for its disk; "
-            "leave `durability` out, or send async or exit."
-        )
     if thread is not None and body.on_completion is not None:
         raise InvalidInput("`on_completion` is for runs without a thread; leave it out.")
     if body.command is not None and body.input is not None:
@@ -100,6 +94,7 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
             interrupt_after=_steps(body.interrupt_after),
             start_at=_start_at(body.after_seconds),
             webhook=_webhook(call, body),
+            sync=body.durability == "sync",
             ephemeral=thread is None and body.on_completion != "keep",
         ),
     )

@@ -7,6 +7,8 @@
 ``messages``        ``messages/metadata``, ``messages/partial`` (the text so far), ``messages/complete``
 ``custom``          what a step sent
 ``tasks``           steps as they begin and end
+``tools``           tools as they are called by graphs written in Python
+``lifecycle``       the run and the graphs inside as they begin and end
 ``events``          LangChain's event stream: chains, chat models, custom events
 ==================  ================================================================================
 
@@ -25,12 +27,14 @@ import orjson
 
 from runtime.types import Event, JsonObject, Run
 
-StreamMode = Literal["values", "updates", "messages", "messages-tuple", "custom", "tasks", "events"]
+StreamMode = Literal[
+    "values", "updates", "messages", "messages-tuple", "custom", "tasks", "tools", "lifecycle", "events"
+]
 Part = tuple[str, Any]
 """The name of a part, and its data: JSON, or bytes that are JSON already."""
 
-LATER_MODES: Final = ("checkpoints", "debug", "tools", "lifecycle")
-"""Modes of the SDK that this hub does not know."""
+LATER_MODES: Final = ("checkpoints", "debug")
+"""Modes of the SDK that this hub does not know: they hold whole states, which the log does not keep."""
 
 
 @dataclass(slots=True)
@@ -88,13 +92,20 @@ class StreamModes:
                     yield self._event("on_chain_stream", self._run.graph, {"chunk": update})
             case "custom":
                 yield from self._custom(data)
-            case "tasks" if "tasks" in modes:
-                yield "tasks", event.payload
-            case "lifecycle" if not event.namespace:
-                if data["event"] == "interrupted":
-                    yield from self._interrupted()
-                if "events" in modes:
-                    yield from self._chain(data)
+            case "tasks" | "tools" as mode if mode in modes:
+                yield mode, event.payload
+            case "lifecycle":
+                yield from self._lifecycle(event)
+
+    def _lifecycle(self, event: Event) -> Iterator[Part]:
+        if "lifecycle" in self._modes:
+            yield "lifecycle", event.payload
+        if event.namespace:
+            return
+        if event.data["event"] == "interrupted":
+            yield from self._interrupted()
+        if "events" in self._modes:
+            yield from self._chain(event.data)
 
     def _interrupted(self) -> Iterator[Part]:
         """Say what the run waits for; nothing, when it was told to stop at a step."""

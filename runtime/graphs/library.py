@@ -52,8 +52,9 @@ class GraphVersion:
 
     config_schema: ClassVar[None] = None
     context_schema: ClassVar[None] = None
-    tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks")
+    tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks", "checkpoints")
     """Its text comes straight from the gateway, not through LangGraph's messages."""
+    waits_to_act: ClassVar[bool] = True
 
     @property
     def about(self) -> str:

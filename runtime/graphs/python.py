@@ -93,6 +93,11 @@ class PythonVersion:
         return _TELLS
 
     @property
+    def waits_to_act(self) -> bool:
+        """Return False: nobody knows what its steps do."""
+        return False
+
+    @property
     def steps(self) -> Sequence[str]:
         """Its steps."""
         return tuple(name for name in self.graph.nodes if not name.startswith("__"))

@@ -21,7 +21,7 @@ CONFIG_KEYS = frozenset({"tags", "metadata", "configurable", "recursion_limit", 
 
 OURS = frozenset(
     (
-        *("thread_id", "run_id", "graph_id", "assistant_id", "fence"),
+        *("thread_id", "run_id", "graph_id", "assistant_id", "fence", "sync"),
         *("checkpoint_ns", "checkpoint_id", "checkpoint_map"),
     )
 )
@@ -74,6 +74,10 @@ class Version(Protocol):
     @property
     def tells(self) -> tuple[str, ...]:
         """The stream modes of LangGraph in which it tells what happens."""
+
+    @property
+    def waits_to_act(self) -> bool:
+        """Whether no step changes anything outside before what led to it is on disk."""
 
     @property
     def steps(self) -> Sequence[str]:

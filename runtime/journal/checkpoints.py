@@ -45,9 +45,9 @@ class JournalSaver(BaseCheckpointSaver[str]):
     """A LangGraph saver whose writes are handed over before its first await.
 
     LangGraph starts `aput_writes` before the next `aput`, so the order of the calls is the order on
-    disk.  A put does not wait for its commit: the run's own record, written last through the same
-    pipe, does, and so does whatever changes something outside (`settled`).  A reader waits for what
-    was handed over for its thread.
+    disk.  A put does not wait for its commit, unless `config["configurable"]["sync"]` says so: the run's
+    own record, written last through the same pipe, does, and so does whatever changes something outside
+    (`settled`).  A reader waits for what was handed over for its thread.
 
     `config["metadata"]["run_id"]` says whose write it is, `config["configurable"]["fence"]` which
     claim of that run writes: an older one than the run's record is refused.
@@ -73,11 +73,12 @@ class JournalSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Hand over one checkpoint, and let go of those that are too many."""
         thread, ns = _address(config)
-        fence = config["configurable"].get("fence")
+        fence, sync = config["configurable"].get("fence"), config["configurable"].get("sync")
         about: dict[str, Any] = {**get_checkpoint_metadata(config, metadata)}
         run = str(about.get("run_id") or "")
         if fence is not None:
             about.pop("fence", None)
+            about.pop("sync", None)
         row = (
             *(thread, ns, checkpoint["id"], config["configurable"].get("checkpoint_id"), run),
             *_owner(ns, metadata.get("parents") or {}),
@@ -87,6 +88,8 @@ class JournalSaver(BaseCheckpointSaver[str]):
         )
         prune = (thread, ns, self._keep, run)
         self._hand_over(thread, run, [("checkpoint", row), ("checkpoints.prune", prune)])
+        if sync:
+            await self.settled(thread, run)
         return _config(thread, ns, checkpoint["id"])
 
     async def aput_writes(
@@ -202,7 +205,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         if failure := self._failures.pop(run or thread, None):
             raise failure
         self._journal.blank.discard(thread)
-        future = self._under_way[thread] = self._journal.submit(statements)
+        future = self._under_way[thread] = self._journal.submit(statements, urgent=False)
         future.add_done_callback(partial(self._settle, thread, run))
 
     def _settle(self, thread: str, run: str, future: asyncio.Future[str]) -> None:
@@ -225,6 +228,7 @@ class JournalSaver(BaseCheckpointSaver[str]):
         if thread is None:
             await self._journal.barrier()
         elif future := self._under_way.get(thread):
+            self._journal.hurry()
             await asyncio.wait([future])
 
     async def settled(self, thread: str, run: str) -> None:

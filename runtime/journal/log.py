@@ -24,6 +24,8 @@ Statements = Sequence[tuple[str, Sequence[object]]]
 
 _IN_VAIN = 5
 """Writers that may die one after the other without having answered anything."""
+_LINGER = 0.002
+"""Seconds that a write nobody waits for may wait for others to be synced with."""
 _CLOSING = 10.0
 """Seconds that the writer has to finish at the end; what it has not answered then, nobody was told of."""
 _decode_outcomes = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
@@ -61,6 +63,7 @@ class Log:
         self._numbers = itertools.count(1)
         self._under_way: deque[_Handed] = deque()
         self._unsent: list[bytes] = []
+        self._flushing: asyncio.Handle | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._closing = False
@@ -74,19 +77,33 @@ class Log:
             raise CannotStart("The journal's writer process ended at once; run `hubbub doctor`.")
         self._reader = asyncio.create_task(self._keep(), name="journal log")
 
-    def submit(self, statements: Statements) -> asyncio.Future[str]:
-        """Hand over one request; StorageError (from the future) when it cannot be written."""
-        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    def submit(self, statements: Statements, *, urgent: bool = True) -> asyncio.Future[str]:
+        """Hand over one request; StorageError (from the future) when it cannot be written.
+
+        One that is not `urgent` leaves with the next that is, or a moment later: it costs no sync of its own.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[str] = loop.create_future()
         if self._failure or self._closing:
             done.set_exception(self._failure or StorageError("The journal is closed; start the hub again."))
             return done
         number = next(self._numbers)
         handed = _Handed(number, time.perf_counter(), frame((number, statements)), done)
         self._under_way.append(handed)
-        if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
         self._unsent.append(handed.data)
+        if urgent:
+            self.hurry()
+        elif self._flushing is None:
+            self._flushing = loop.call_later(_LINGER, self._flush)
         return done
+
+    def hurry(self) -> None:
+        """Let what was handed over so far leave in this turn of the loop."""
+        if isinstance(self._flushing, asyncio.TimerHandle):
+            self._flushing.cancel()
+            self._flushing = None
+        if self._unsent and self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_soon(self._flush)
 
     @property
     def trouble(self) -> str:
@@ -100,6 +117,7 @@ class Log:
     async def barrier(self) -> None:
         """Wait until everything handed over so far has been answered."""
         if self._under_way:
+            self.hurry()
             await asyncio.wait([self._under_way[-1].done])
 
     async def aclose(self) -> None:
@@ -119,6 +137,7 @@ class Log:
 
     def _flush(self) -> None:
         """Write what was handed over during one turn of the loop with one system call."""
+        self._flushing = None
         data = b"".join(self._unsent)
         self._unsent.clear()
         # A broken pipe shows in the reader, which starts the next process and sends again.

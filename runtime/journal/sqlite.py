@@ -118,9 +118,16 @@ class SqliteJournal:
 
     # ----------------------------------------------------------------- the pipe and the readers
 
-    def submit(self, statements: Statements) -> asyncio.Future[str]:
-        """Hand over one request now; the future gives its refusal ("" when it is on disk)."""
-        return self._log.submit(statements)
+    def submit(self, statements: Statements, *, urgent: bool = True) -> asyncio.Future[str]:
+        """Hand over one request now; the future gives its refusal ("" when it is on disk).
+
+        One that is not `urgent` is synced with the next that is, or a moment later.
+        """
+        return self._log.submit(statements, urgent=urgent)
+
+    def hurry(self) -> None:
+        """Have what was handed over synced now: somebody waits for it."""
+        self._log.hurry()
 
     async def request(self, statements: Statements) -> str:
         """Hand over what a client asks for and wait; StorageError at once while nothing can be written."""
@@ -226,15 +233,17 @@ class SqliteJournal:
         goes on from; no other question of the thread waits any longer.  Conflict when the idempotency
         key, the run or the thread is there already, or when `answers` was answered by somebody else.
         """
-        before: Statements = [_create_thread(thread)]
-        if not new:
+        before: Statements
+        if new:
+            before = [_create_thread(thread)]
+            self.blank.add(thread.id)
+        else:
             answered = ("run.answered", (answers,)) if answers else ("runs.unasked", (thread.id,))
             about = orjson.dumps(thread.metadata)
             before = [("thread.accept", (thread.id, about, thread.reserved, run.created_at)), answered]
         if refusal := await self.request([*before, _create_run(run), *map(_append, events)]):
+            self.blank.discard(thread.id)
             raise Conflict(_REFUSED.get(refusal, _REFUSED["conflict"]).format(thread=thread.id, run=answers))
-        if new:
-            self.blank.add(thread.id)
 
     async def resume(self, run: Run, events: Sequence[Event], *, fence: int) -> str:
         """Let an interrupted run go on with the answers in its options, in one commit with its events."""

@@ -43,7 +43,7 @@ class JournalViews:
         row = (int(call.at * 1000), call.tenant, call.thread, call.run, call.alias, call.model)
         finish = call.finish if call.finish in _FINISHES or not call.finish else "other"
         numbers = (*_counts(call.usage), _cost(call.usage), int(call.seconds * 1000))
-        unobserved(self._journal.submit([("usage", (*row, finish, *numbers))]))
+        unobserved(self._journal.submit([("usage", (*row, finish, *numbers))], urgent=False))
 
     async def usage(self, query: UsageQuery) -> list[JsonObject]:
         """Return the sums of each group, in the order of the groups; costs in US dollars."""

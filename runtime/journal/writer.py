@@ -80,6 +80,8 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if durability == 'full' else 'NORMAL'}")
     database.execute("PRAGMA cache_size = -32768")
+    # Not every few commits: copying pages back is a sync of its own, in the middle of somebody's commit.
+    database.execute("PRAGMA wal_autocheckpoint = 4000")
     database.execute("PRAGMA recursive_triggers = ON")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:

@@ -222,6 +222,10 @@ class Channel:
             self.bytes -= sum(map(_size, events))
         self._show()
 
+    def forget(self, run: str) -> None:
+        """Drop what a run has sent that was never accepted; nobody has been shown any of it."""
+        self._events = [event for event in self._events if event.run != run]
+
     def _release(self, held: _Uncommitted) -> None:
         self._uncommitted.remove(held)
         self._show()

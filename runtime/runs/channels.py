@@ -16,6 +16,8 @@ _IDLE = 256
 """How many of the latest channels stay open though nobody uses them."""
 _IDLE_BYTES = 64 << 20
 """How much memory their buffers may take."""
+_WEIGHED = 16
+"""Their memory is looked at once in so many openings."""
 
 
 class Channels:
@@ -30,6 +32,7 @@ class Channels:
         self._journal = journal
         self._open: OrderedDict[str, tuple[Thread, Channel]] = OrderedDict()
         self._held: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        self._opened = 0
         self._opening: dict[str, asyncio.Future[tuple[Thread, Channel] | None]] = {}
 
     def add(self, thread: Thread) -> tuple[Thread, Channel, bool]:
@@ -79,8 +82,17 @@ class Channels:
         """Keep a channel open, or the one that somebody else has opened meanwhile."""
         held = self._held.setdefault(thread.id, channel)
         opened = self._open.setdefault(thread.id, (thread, held))
+        self._close_idle()
+        return opened
+
+    def _close_idle(self) -> None:
+        """Close the channels that nobody used for longest; what is in use is found again in `_held`."""
+        while len(self._open) > _IDLE:
+            self._open.popitem(last=False)
+        self._opened += 1
+        if self._opened % _WEIGHED:
+            return
         kept = sum(channel.bytes for _, channel in self._open.values())
-        while len(self._open) > 1 and (len(self._open) > _IDLE or kept > _IDLE_BYTES):
+        while len(self._open) > 1 and kept > _IDLE_BYTES:
             _, (_, closed) = self._open.popitem(last=False)
             kept -= closed.bytes
-        return opened

@@ -60,6 +60,8 @@ class Active:
     rolled_back: bool = False
     ending: Ending | None = None
     """How it ends, where that is known and it is only to be undone."""
+    withdrawn: bool = False
+    """Whether it could not be written, so that it never was."""
 
     @property
     def executing(self) -> bool:
@@ -85,7 +87,7 @@ class Dispatcher:
         """Told of every run that has ended or waits for answers."""
 
     def go(self, run: Run, channel: Channel, turn: Turn | None, ending: Ending | None = None) -> None:
-        """Begin with a run that is on disk; status running means it is claimed already.
+        """Begin with a run that is on disk or on its way there; status running means it is claimed.
 
         With an `ending` it is not executed any more: what it did is undone, then it ends like this.
         """
@@ -93,6 +95,12 @@ class Dispatcher:
         control = Control(run.options.injected)
         active = self.active[run.id] = Active(run, channel, turn, finished, control, ending=ending)
         active.task = asyncio.create_task(self._carry(active), name=f"run {run.id}")
+
+    def withdraw(self, id: str) -> None:
+        """Stop a run that was begun while it was being written, and could not be."""
+        active = self.active[id]
+        active.withdrawn = True
+        self.interrupt(active)
 
     def on_thread(self, thread: str) -> list[Active]:
         """Return the active runs of a thread, the oldest first."""
@@ -129,6 +137,8 @@ class Dispatcher:
         bind(run=run.id, thread=run.thread, tenant=run.tenant)
         try:
             ending = await self._run(active)
+            if active.withdrawn:
+                return
             if ending.failed:
                 ending = await self._undone(active, ending)
             await _to_its_end(self._end(active, ending))

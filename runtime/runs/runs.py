@@ -92,7 +92,10 @@ class Runs:
         if run.options.multitask == "reject" and self._queue.busy(thread.id):
             raise Conflict(f"The thread {thread.id} has an active run; wait for it, or start with 'enqueue'.")
         turn = None if run.options.start_at else self._queue.enter(thread.id)
-        accepting = self._accept(run, thread, channel, turn, new=new, answers=before.id if before else None)
+        # Nothing can be in the way of such a run but the disk; the others may turn out to be somebody else's.
+        at_once = version.waits_to_act and not run.idempotency_key and not before
+        answers = before.id if before else None
+        accepting = self._accept(run, thread, channel, turn, new=new, answers=answers, at_once=at_once)
         accepted = asyncio.ensure_future(accepting)
         # A client that goes away now must not leave a run on disk that nobody carries out.
         try:
@@ -305,9 +308,20 @@ class Runs:
         return thread, channel, new
 
     async def _accept(
-        self, run: Run, thread: Thread, channel: Channel, turn: Turn | None, *, new: bool, answers: str | None
+        self,
+        run: Run,
+        thread: Thread,
+        channel: Channel,
+        turn: Turn | None,
+        *,
+        new: bool,
+        answers: str | None,
+        at_once: bool,
     ) -> Run:
-        """Store the run, its first events and its claim (when it is its turn at once) in one commit."""
+        """Store the run, its first events and its claim (when it is its turn at once) in one commit.
+
+        With `at_once` it begins meanwhile; what it sends is shown after the commit, by its place in the log.
+        """
         # Clients look for threads by the graph that was run on them last.
         names = {"graph_id": run.graph, "assistant_id": run.graph}
         current, _ = self._channels.opened(thread.id) or (thread, channel)
@@ -320,17 +334,24 @@ class Runs:
         reserved = channel.promise()
         events = channel.number(run.id, drafts)
         stored = replace(thread, reserved=reserved)
+        begun = at_once and run.status is RunStatus.RUNNING
+        if begun:
+            self._dispatcher.go(run, channel, turn)
         try:
             await self._journal.accept(run, events, thread=stored, new=new, answers=answers)
         except HubbubError:
-            channel.settle(events, committed=False, reserved=reserved)
-            if turn:
+            if begun:
+                channel.forget(run.id)
+                self._dispatcher.withdraw(run.id)
+            elif turn:
                 self._queue.leave(turn)
+            channel.settle(events, committed=False, reserved=reserved)
             if new:
                 self._channels.drop(thread.id)
             raise
         channel.newest_run_start = events[0].seq - 1
-        self._dispatcher.go(run, channel, turn)
+        if not begun:
+            self._dispatcher.go(run, channel, turn)
         channel.settle(events, committed=True, reserved=reserved)
         self._supersede(run)
         return run

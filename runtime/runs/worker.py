@@ -242,7 +242,7 @@ class _Execution:
             context=self.version.context(run, self.scope),
             stream_mode=list(self.version.tells),
             subgraphs=True,
-            durability="async",
+            durability="sync" if options.sync else "async",
             interrupt_before=_steps(options.interrupt_before),
             interrupt_after=_steps(options.interrupt_after),
             control=stop,
@@ -267,6 +267,8 @@ class _Execution:
         configurable |= {"thread_id": run.thread, "run_id": run.id, "fence": run.fence}
         if checkpoint:
             configurable["checkpoint_id"] = checkpoint
+        if run.options.sync:
+            configurable["sync"] = True
         about = {"run_id": run.id, "turn": run.options.turn, "injected": self.taken}
         return {
             "configurable": configurable,

@@ -67,6 +67,25 @@ save = "answer"
 next = "end"
 """
 
+POST_GRAPH = """
+graph  = "post"
+about  = "Asks a person"
+start  = "ask"
+output = ["decision"]
+
+[input]
+question = "text"
+
+[state]
+decision = { type = "object?", fields = { choice = "text", note = "text" } }
+
+[node.ask]
+use     = "approve"
+show    = ["question"]
+choices = { publish = "end", change = "ask" }
+save    = "decision"
+"""
+
 Done = subprocess.CompletedProcess[str]
 Process = subprocess.Popen[str]
 Run = Callable[..., Done]
@@ -116,13 +135,14 @@ def _wait_until_served(workspace: Path, process: Process) -> Holder:
 
 
 def _make_workspace(folder: Path) -> Path:
-    """Make a workspace with a document, and with a graph that never answers."""
+    """Make a workspace with a document, a graph that never answers, and one that asks."""
     done = _run("init", folder)
     assert done.returncode == 0, done.stderr
     (folder / "papers").mkdir()
     (folder / "papers" / "lanterns.md").write_text(DOCUMENT)
     (folder / "plugins" / "nap.py").write_text(SLOW_PLUGIN)
     (folder / "graphs" / "slow.toml").write_text(SLOW_GRAPH)
+    (folder / "graphs" / "post.toml").write_text(POST_GRAPH)
     return folder
 
 

@@ -145,3 +145,34 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(start: Start, hubbub: Run, 
     assert process.returncode == 0
     assert "Traceback" not in out
     assert '"cancelled"' in hubbub(*at, "events", "nap", "--json").stdout
+
+
+def test_what_a_run_waits_for_is_answered_in_the_terminal(hubbub: Run, served: Any) -> None:
+    at = ["--workspace", served.workspace]
+    given = json.dumps({"question": "Is it good?"})
+    waits = hubbub(*at, "run", "post", "--thread", "post", "--input", given)
+    assert (waits.returncode, waits.stderr) == (1, "The run waits; hubbub answer post\n")
+    refused = hubbub(*at, "answer", "post", "maybe")
+    assert refused.returncode == 1
+    assert "does not fit" in refused.stderr
+    asked = hubbub(*at, "answer", "post", input="change: shorter\npublish\n")
+    assert asked.returncode == 0, asked.stderr
+    assert asked.stderr.count("question: Is it good?") == 2
+    assert hubbub(*at, "answer", "post", "publish").stderr.startswith("Nobody has asked anything")
+    decisions = [
+        event["data"]["values"]["decision"]
+        for line in hubbub(*at, "events", "post", "--json").stdout.splitlines()
+        if (event := json.loads(line))["method"] == "updates"
+    ]
+    assert decisions == [{"choice": "change", "note": "shorter"}, {"choice": "publish", "note": ""}]
+
+
+def test_a_chat_asks_what_its_run_waits_for(hubbub: Run, served: Any) -> None:
+    done = hubbub("--workspace", served.workspace, "chat", "post", input="Is it?\npublish\n")
+    assert done.returncode == 0, done.stderr
+    assert "question: Is it?" in done.stderr
+
+
+def test_who_leaves_a_question_is_told_how_to_come_back(hubbub: Run, served: Any) -> None:
+    done = hubbub("--workspace", served.workspace, "chat", "post", "--thread", "later", input="Is it?\n")
+    assert "hubbub answer later" in done.stderr

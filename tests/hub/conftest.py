@@ -58,6 +58,7 @@ class ScriptedVersion:
     config_schema: JsonObject | None = None
     context_schema: JsonObject | None = None
     steps: tuple[str, ...] = ("answer",)
+    waits_to_act: bool = True
 
     def validate_config(self, config: JsonObject) -> None:
         """Take what graphs of text files take."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -117,7 +117,6 @@ async def test_the_same_idempotency_key_gives_the_same_run_and_its_whole_stream(
         ("interrupt_after", "nowhere"),
         ("multitask_strategy", "replace"),
         ("checkpoint", {"checkpoint_ns": "inner:1", "checkpoint_id": "c0"}),
-        ("durability", "sync"),
         ("config", {"recursion_limit": 101}),
         ("config", {"recursion_limit": "3"}),
         ("config", {"run_name": "x"}),
@@ -181,6 +180,12 @@ async def test_the_mode_events_tells_chains_and_models(sdk: LangGraphClient) -> 
     assert {"on_chat_model_start", "on_chat_model_stream", "on_chat_model_end", "on_custom_event"} <= set(
         told
     )
+
+
+async def test_the_mode_lifecycle_tells_where_a_run_begins_and_ends(sdk: LangGraphClient) -> None:
+    stream: Any = sdk.runs.stream(None, "echo", input={"text": "one"}, stream_mode=cast("Any", ["lifecycle"]))
+    told = [data["event"] for name, data in await parts(stream) if name == "lifecycle"]
+    assert told == ["started", "running", "completed"]
 
 
 async def test_the_second_version_of_the_sdk_streams_too(sdk: LangGraphClient) -> None:

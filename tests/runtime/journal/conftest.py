@@ -38,10 +38,11 @@ def new_run(journal: SqliteJournal) -> Callable[..., Awaitable[Run]]:
 
     async def make(thread: str, status: RunStatus = RunStatus.RUNNING, *, age: float = 0.0) -> Run:
         now = time.time() - age
-        new = await journal.thread(thread) is None
         about = Thread(thread, "default", {}, now, now)
+        if await journal.thread(thread) is None:
+            await journal.create_thread(about)
         made = Run(str(uuid.uuid4()), thread, "default", "g", "1", status, None, now, now, fence=1)
-        await journal.accept(made, [], thread=about, new=new)
+        await journal.accept(made, [], thread=about, new=False)
         return made
 
     return make

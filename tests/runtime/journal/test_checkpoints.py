@@ -128,6 +128,16 @@ async def test_a_copy_belongs_to_no_run_and_is_made_once(saver: JournalSaver) ->
     assert len(await everything(saver, "to")) == 1
 
 
+async def test_a_put_that_was_asked_to_be_in_step_is_on_disk_when_it_returns(
+    saver: JournalSaver, new_run: NewRun, tmp_path: Path
+) -> None:
+    run = await new_run("t")
+    await put(saver, config("t", run.id, fence=1, sync=True))
+    with sqlite3.connect(tmp_path / "journal.db") as database:
+        ((about,),) = database.execute("SELECT metadata FROM checkpoints").fetchall()
+    assert "sync" not in about
+
+
 async def test_an_unknown_way_to_prune_is_refused(saver: JournalSaver) -> None:
     with pytest.raises(InvalidInput, match='use "keep_latest" or "delete"'):
         await saver.aprune(["t"], strategy="everything")

@@ -51,6 +51,18 @@ async def test_a_future_is_done_only_when_its_request_is_on_disk(log: Log, tmp_p
     assert positions(tmp_path / "journal.db", "t") == [1]
 
 
+async def test_a_write_that_nobody_waits_for_leaves_before_the_next_one_that_is_waited_for(
+    log: Log, tmp_path: Path
+) -> None:
+    lazy = log.submit([event("t", 1)], urgent=False)
+    assert await log.submit([event("t", 2)]) == ""
+    assert lazy.result() == ""
+    assert await log.submit([event("t", 3)], urgent=False) == ""
+    log.submit([event("t", 4)], urgent=False)
+    await log.barrier()
+    assert positions(tmp_path / "journal.db", "t") == [1, 2, 3, 4]
+
+
 async def test_a_position_that_is_not_the_next_is_refused_and_its_neighbours_are_not(log: Log) -> None:
     outcomes = await asyncio.gather(
         log.submit([event("t", 1)]),

@@ -83,6 +83,7 @@ async def test_the_buffers_of_channels_that_nobody_uses_are_bounded(
     journal: SlowJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(channels, "_IDLE_BYTES", 50_000)
+    monkeypatch.setattr(channels, "_WEIGHED", 1)
     opened = Channels(journal)
     kept = list[weakref.ref[Channel]]()
     for number in range(20):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import Conflict, InvalidInput, NoSuchCheckpoint, NotFound
+from runtime.errors import Conflict, InvalidInput, NoSuchCheckpoint, NotFound, StorageError
 from runtime.journal.checkpoints import JournalSaver
+from runtime.runs.answers import Answer
 from runtime.types import RunOptions, RunStatus
 
 from .conftest import World, lifecycles
@@ -37,6 +38,49 @@ async def test_a_busy_thread_can_be_refused(world: World) -> None:
     world.open_gate("a")
     await world.ended(first)
     assert len(await world.engine.runs.list("default", "t")) == 1
+
+
+async def test_a_run_that_could_not_be_written_has_done_and_told_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins while it is on its way to the disk, and the disk may refuse it."""
+    await world.engine.threads.create("default", "t")
+
+    async def refuse(*args: Any, **more: Any) -> None:
+        await asyncio.sleep(0.1)
+        raise StorageError("The disk is gone; mend it.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.engine.journal, "accept", refuse)
+        with pytest.raises(StorageError):
+            await world.start("gate", input={"file": "a"})
+    world.open_gate("a")
+    run = await world.ended(await world.start("gate", input={"file": "a"}))
+    assert run.status is RunStatus.SUCCESS
+    assert world.ledger == ["before a", "after a 0"]
+    assert {event.run for event in await world.events()} == {run.id}
+    assert not world.engine.runs.active("default", (RunStatus.RUNNING,))
+
+
+async def test_each_checkpoint_is_told_right_before_its_values(world: World) -> None:
+    world.open_gate("a")
+    run = await world.ended(await world.start("gate", input={"file": "a"}))
+    opened = await world.engine.threads.channel("default", "t")
+    told = (await opened.read(0)).events
+    before = [told[index - 1].method for index, each in enumerate(told) if each.method == "values"]
+    assert before == ["checkpoints"] * len(before) != []
+    states = await world.engine.threads.history("default", "t")
+    ids = [each.data["id"] for each in told if each.method == "checkpoints"]
+    assert ids == [state.place.checkpoint for state in reversed(states)]
+    assert run.status is RunStatus.SUCCESS
+
+
+async def test_a_checkpoint_from_which_a_run_goes_on_is_told_once(world: World) -> None:
+    run = await world.ended(await world.start("approve", input={"topic": "piers"}))
+    await world.engine.runs.respond("default", "t", Answer({run.waiting[0].id: "reject"}))
+    await world.engine.runs.wait("default", run.id)
+    told = [each.data["id"] for each in await world.events() if each.method == "checkpoints"]
+    assert len(told) == len(set(told)) == len(await world.engine.threads.history("default", "t"))
 
 
 async def test_interrupt_stops_the_others_and_keeps_what_they_did(world: World) -> None:
