@@ -48,8 +48,6 @@ class Narrator:
         self._run, self._version, self._channel, self._begun = run, version, channel, begun
         self.values: JsonObject | None = None
         self._failed = ""
-        self._state: tuple[Namespace, JsonObject] | None = None
-        """A state not shown yet: the next part may be its checkpoint, which clients want before it."""
         self._messages: list[MessageWriter] = []
         self._subgraphs = Subgraphs(self._tell_lifecycle)
         self._takes: dict[str, Callable[[Namespace, Any], None]] = {
@@ -70,18 +68,14 @@ class Narrator:
 
     def take(self, namespace: Namespace, mode: str, part: Any) -> None:
         """Tell one part; InvalidInput when a state holds what is no JSON."""
-        if mode != "checkpoints":
-            self._show_state()
         self._takes[mode](namespace, part)
 
     def end(self, event: Literal["completed", "interrupted"]) -> None:
         """Say how the run ended to those who watch a graph inside it."""
-        self._show_state()
         self._subgraphs.end(event)
 
     def close(self) -> None:
-        """Show the last state, and end the spans of steps that were cut off."""
-        self._show_state()
+        """End the spans of steps that were cut off."""
         if self._spans:
             self._spans.end()
 
@@ -106,13 +100,7 @@ class Narrator:
             values = self._version.changes(shown)
         else:
             values = self.values = self._version.visible(part)
-        self._state = namespace, values
-
-    def _show_state(self) -> None:
-        if self._state:
-            namespace, values = self._state
-            self._state = None
-            self._channel.live(self._run.id, "values", values, namespace)
+        self._channel.live(self._run.id, "values", values, namespace)
 
     def _take_updates(self, namespace: Namespace, part: Mapping[str, Any]) -> None:
         if "__metadata__" in part:
@@ -164,7 +152,6 @@ class Narrator:
         if parent := part.get("parent_config"):
             data["parent_id"] = _id(parent)
         self._durable("checkpoints", data, namespace)
-        self._show_state()
 
     # ----------------------------------------------------------------- words
 

@@ -62,13 +62,13 @@ async def test_a_run_that_could_not_be_written_has_done_and_told_nothing(
     assert not world.engine.runs.active("default", (RunStatus.RUNNING,))
 
 
-async def test_each_checkpoint_is_told_right_before_its_values(world: World) -> None:
+async def test_each_checkpoint_is_told_right_after_its_values(world: World) -> None:
     world.open_gate("a")
     run = await world.ended(await world.start("gate", input={"file": "a"}))
     opened = await world.engine.threads.channel("default", "t")
     told = (await opened.read(0)).events
-    before = [told[index - 1].method for index, each in enumerate(told) if each.method == "values"]
-    assert before == ["checkpoints"] * len(before) != []
+    after = [told[index + 1].method for index, each in enumerate(told) if each.method == "values"]
+    assert after == ["checkpoints"] * len(after) != []
     states = await world.engine.threads.history("default", "t")
     ids = [each.data["id"] for each in told if each.method == "checkpoints"]
     assert ids == [state.place.checkpoint for state in reversed(states)]
