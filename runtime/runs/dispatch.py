@@ -98,9 +98,9 @@ class Dispatcher:
 
     def withdraw(self, id: str) -> None:
         """Stop a run that was begun while it was being written, and could not be."""
-        active = self.active[id]
-        active.withdrawn = True
-        self.interrupt(active)
+        if active := self.active.get(id):  # it may have ended by itself: nothing of it can be written either
+            active.withdrawn = True
+            self.interrupt(active)
 
     def on_thread(self, thread: str) -> list[Active]:
         """Return the active runs of a thread, the oldest first."""
