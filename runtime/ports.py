@@ -454,6 +454,9 @@ class Ledger(Protocol):
     async def effects(self, run: str) -> Sequence[Effect]:
         """Return what a run has done or may have done, and what is not undone, the newest first."""
 
+    async def used(self, run: str) -> tuple[int, float]:
+        """Return how many steps a run has taken so far, and what its models cost, in US dollars."""
+
     async def end(self, run: str, ending: JsonObject, *, waiting: bool = False) -> None:
         """Note how a run ends once it is undone; Conflict when it was `waiting` and somebody has answered."""
 

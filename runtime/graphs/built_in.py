@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from runtime.errors import InvalidInput
 from runtime.graphs.file import END, MAX_PARALLEL, Approval, Each, Node, Way
 from runtime.graphs.findings import near
+from runtime.graphs.parameters import fixed
 from runtime.graphs.tables import Tables
+from runtime.graphs.waiting import moment, span
 
 _MOST_PARALLEL: Final = 256
 
@@ -21,6 +24,8 @@ class BuiltIns:
             "branch": self._branch,
             "approve": self._approve,
             "map": self._map,
+            "wait": self._wait,
+            "fail": self._fail,
         }
         """Reads a step, by what it uses."""
 
@@ -136,6 +141,32 @@ class BuiltIns:
             on_error=self._tables.step(table["on_error"], *path, "on_error") if "on_error" in table else None,
             each=each,
         )
+
+    def _wait(self, id: str, table: dict[str, Any]) -> Node:
+        path = ("node", id)
+        self._refuse_others("a wait", table, ("use", "for", "until", "next"), *path)
+        params: dict[str, Any] = {key: table[key] for key in ("for", "until") if key in table}
+        if len(params) != 1:
+            message = f"the step {id} must say how long it waits: for, or until"
+            self._findings.add_key("E04", message, *path, help='write for = "2h", or until = "{{ date }}"')
+        for key, value in params.items():
+            read = span if key == "for" else moment
+            if fixed(value):
+                self._try(read, value, *path, key)
+        return Node(id, "wait", params, next=self._tables.step(table.get("next", END), *path, "next"))
+
+    def _try(self, read: Callable[[Any], float], value: Any, *path: str) -> None:
+        try:
+            read(value)
+        except InvalidInput as error:
+            sentence, _, remedy = str(error).partition("; ")
+            self._findings.add("E03", sentence, *path, help=remedy)
+
+    def _fail(self, id: str, table: dict[str, Any]) -> Node:
+        path = ("node", id)
+        self._refuse_others("a fail step", table, ("use", "message"), *path)
+        message = self._text(table, "message", "what the caller is told", *path)
+        return Node(id, "fail", {"message": message} if message else {})
 
     def _text(self, table: Mapping[str, Any], key: str, what: str, *path: str) -> str:
         value = table.get(key)

@@ -17,7 +17,7 @@ ERROR: Final = "error"
 """As a mock, the failure of a step; in `expect`, the sentence with which a run ended that failed."""
 
 _KEYS = ("name", "input", "settings", "mock", "expect")
-_OWN = frozenset({"set", "branch", "map"})
+_OWN = frozenset({"set", "branch", "map", "wait", "fail"})
 """Steps that do in a test what they do in a run: they call nothing."""
 
 
@@ -220,7 +220,7 @@ class _CaseCheck:
             mock = mocks.get(node.id)
             if mock == ERROR or (isinstance(mock, list) and ERROR in mock):
                 return
-            open += [node.next, *([node.each.do] if node.each else [])]
+            open += [*([] if node.use == "fail" else [node.next]), *([node.each.do] if node.each else [])]
         if any(node.use == "branch" or node.approval or node.on_error for node in nodes.values()):
             message = "the test covers no branch"
             help = "let it lead to a branch, an approval or an error that is handled, or take it out"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from runtime.extensions.catalog import Catalog
 
-BUILT_IN: Final = ("llm", "branch", "set", "approve", "map")
+BUILT_IN: Final = ("llm", "branch", "set", "approve", "map", "wait", "fail")
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
 _ACTING: Final = ("tool.", "step.")
 _WORDS = frozenset({"state", "input", "settings"})
@@ -100,6 +100,8 @@ class _NodeCheck:
                 self._check_approval()
             case "map":
                 self._check_map()
+            case "wait" | "fail":
+                pass
             case "set":
                 self._check_set()
             case "llm":

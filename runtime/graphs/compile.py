@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, TypedDict
@@ -12,6 +14,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
 
 from runtime.errors import InvalidInput, StepFailed
+from runtime.graphs import waiting
 from runtime.graphs.approval import decision_of, question, schema_of
 from runtime.graphs.bodies import item_names, reached
 from runtime.graphs.conditions import Condition, compile_condition
@@ -87,6 +90,11 @@ class _Compiler:
             step = _DECIDING[node.use](self._file, node, saving)
             builder.add_node(node.id, step, destinations=_ends(node))
             return
+        if node.use == "wait":
+            fill = compile_value(node.params, partial(_needed_by, self._secret, self._file, node))
+            builder.add_node(node.id, _wait(node, saving, fill))
+            builder.add_edge(node.id, _end(node.next))
+            return
         plugin = node.use if node.use.partition(".")[0] in KINDS and "." in node.use else None
         inside = self.graph(node.each.do).compile(name=node.each.do) if node.each else None
         builder.add_node(
@@ -156,6 +164,8 @@ def _action(
     if node.use == "set":
         written = {name: compile_value(raw, secret) for name, raw in node.params.get("set", {}).items()}
         return partial(_set, written)
+    if node.use == "fail":
+        return partial(_fail, compile_value(node.params["message"], secret))
     if node.use == "llm":
         filled = _parameters(node, LlmParams, secret)
         return _with_parameters(filled, llm(_question_field(file)))
@@ -196,6 +206,10 @@ async def _set(written: Mapping[str, Filled], call: StepCall) -> Outcome:
     return Outcome({name: fill(call.values) for name, fill in written.items()})
 
 
+async def _fail(message: Filled, call: StepCall) -> Outcome:
+    raise StepFailed(str(message(call.values)), step=call.node.id, cause_code="failed")
+
+
 # --------------------------------------------------------------------------- branches
 
 
@@ -208,6 +222,7 @@ def _branch(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Awaita
 
     async def branch(state: dict[str, Any], runtime: Any) -> Command[str]:
         scope: RunScope = runtime.context
+        scope.meter.step()
         with scope.telemetry.node_span(node.id, node.use) as span:
             loops = state.get(LOOPS, {}).get(node.id, 0) + 1
             if node.max_loops is not None and loops > node.max_loops:
@@ -238,6 +253,7 @@ def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Await
             answer = scope.stand_in.answer(node.id)
         else:
             answer = interrupt(question(node.id, approval, values), response_schema=schema_of(approval))
+        scope.meter.step()
         with scope.telemetry.node_span(node.id, node.use) as span:
             decision = decision_of(answer)
             choice = decision["choice"]
@@ -248,6 +264,24 @@ def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Await
 
     approve.__annotations__["runtime"] = Runtime[RunScope]
     return approve
+
+
+def _wait(node: Node, saving: Saving, fill: Filled) -> Callable[..., Awaitable[None]]:
+    """Return a step that lets time pass: in its place for a moment, else as if it waited for a person."""
+
+    async def wait(state: dict[str, Any], runtime: Any) -> None:
+        scope: RunScope = runtime.context
+        with scope.telemetry.node_span(node.id, node.use):
+            now = time.time()
+            ends = waiting.until(fill(saving.values(state)), now)
+        if not scope.stand_in and ends - now > waiting.SHORT:
+            interrupt(waiting.question(node.id, ends), response_schema=waiting.schema())
+        elif not scope.stand_in:
+            await asyncio.sleep(ends - now)
+        scope.meter.step()
+
+    wait.__annotations__["runtime"] = Runtime[RunScope]
+    return wait
 
 
 _DECIDING = {"branch": _branch, "approve": _approve}

@@ -50,7 +50,7 @@ def exits(node: Node) -> Iterator[Exit]:
             late = node.approval.at_most if choice == node.approval.then else None
             label = choice if late is None else f"{choice}, also after {duration(late)}"
             yield Exit(node.id, choice, step, label)
-    else:
+    elif node.use != "fail":
         if node.each:
             yield Exit(node.id, "", node.each.do, "each item")
         yield Exit(node.id, "", node.next)

@@ -22,8 +22,6 @@ MAX_PARALLEL = 8
 LATER: Final = {
     "agent": "agents",
     "graph": "subgraphs",
-    "wait": "waits",
-    "fail": "fail steps",
 }
 """Kinds of steps of the format that this version does not run."""
 
@@ -89,6 +87,8 @@ class Node:
     @property
     def targets(self) -> list[str]:
         """Every step that may follow; not those that a map does for its items."""
+        if self.use == "fail":
+            return []
         if self.approval:
             return list(self.approval.choices.values())
         following = [way.go for way in self.ways] if self.use == "branch" else [self.next]

@@ -79,7 +79,7 @@ def _check_undoing(file: GraphFile, findings: Findings) -> None:
 
 def _ending(file: GraphFile) -> set[str]:
     """Return the steps from which the end can be reached."""
-    found = {END}
+    found = {END, *(id for id, node in file.nodes.items() if node.use == "fail")}
     while more := {
         id
         for id, node in file.nodes.items()
@@ -138,7 +138,7 @@ def _leaving(file: GraphFile, id: str, before: set[str]) -> Iterator[tuple[str, 
 
 def written(node: Node, file: GraphFile) -> set[str]:
     """Return the fields a step sets when it succeeds."""
-    if node.use in ("branch", "map"):
+    if node.use in ("branch", "map", "wait", "fail"):
         return set()
     if node.use == "set":
         return set(node.params.get("set") or {})

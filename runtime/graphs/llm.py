@@ -43,8 +43,6 @@ def llm(question_field: str | None) -> Callable[[StepCall, Mapping[str, Any]], A
         message = call.message() if params.stream else None
         on_delta: Callable[[Delta], None] | None = message.push if message else None
         reply = await handle.complete(_request(params), on_delta)
-        call.scope.used(call.node.id, reply.usage)
-        call.scope.spend(reply.usage)
         return Outcome(_result(reply, params.returns), _meta(reply, message.id if message else None))
 
     return ask

@@ -10,7 +10,7 @@ from typing import Any, Final
 from langgraph.errors import GraphInterrupt
 from langgraph.func import task
 
-from runtime.errors import InvalidInput, TooLarge
+from runtime.errors import InvalidInput, LimitExceeded, TooLarge
 from runtime.graphs.file import Each, GraphFile
 from runtime.graphs.scope import Action, Outcome, StepCall
 from runtime.graphs.state import EMPTY, ITEM, reducer
@@ -32,6 +32,12 @@ def map_action(file: GraphFile, each: Each, around: Sequence[str]) -> Action:
 
     async def act(call: StepCall) -> Outcome:
         items = _items(call, each)
+        if len(items) > call.scope.meter.left:
+            raise LimitExceeded(
+                f"The map {call.node.id} has {len(items):,} items, and limits.max_steps leaves "
+                f"{call.scope.meter.left:,} steps; raise it, or put several into one item.",
+                limit="max_steps",
+            )
         before = {
             name: value
             for name, value in call.values["state"].items()

@@ -15,7 +15,7 @@ from runtime.toml import TomlDocument
 _LATER_KEYS: Final = {"cache": "caching", "guard": "guardrails of a step"}
 _TOP = ("graph", "about", "start", "output", "limits", "input", "state", "settings", "node", "test")
 _STANDARD = ("use", "save", "next", "timeout", "retry", "on_error", "undo")
-_DECIDING = ("branch", "approve")
+_DECIDING = ("branch", "approve", "fail")
 _MAX_RETRIES = 20
 
 

@@ -20,7 +20,7 @@ from runtime.graphs.file import GraphFile
 from runtime.graphs.findings import in_sentence, near
 from runtime.graphs.scope import Outcome, RunScope, StepCall
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import JsonObject, Run, RunStatus
+from runtime.types import JsonObject, Run, RunStatus, Usage
 
 if TYPE_CHECKING:
     from runtime.graphs.scope import MessageSink
@@ -199,6 +199,16 @@ class _Stage:
             raise InvalidInput(f"The step {step} waits for a person; add {step} to the mocks, with {asked}.")
         return mock
 
+    @property
+    def left(self) -> int:
+        return self.file.limits.max_steps
+
+    def step(self) -> None:
+        """LangGraph counts them."""
+
+    def spend(self, usage: Usage, alias: str) -> None:
+        """No model is asked."""
+
     def decided(self, decision: Decision) -> None:
         self.decisions.append(decision)
         self.heard(decision)
@@ -220,7 +230,7 @@ class _Stage:
             messages=_no_message,
             custom=lambda name, payload: None,
             settled=_settled,
-            spend=lambda usage: None,
+            meter=self,
             decided=self.decided,
             stand_in=self,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import CallContext, Services
+from runtime.graphs.counted import CountedServices
 from runtime.graphs.decisions import Decision
 from runtime.graphs.file import Node
 from runtime.telemetry import Span, Telemetry
@@ -31,6 +32,20 @@ class MessageSink(Protocol):
 
     def fail(self, code: str, message: str) -> None:
         """End the message as a broken one, which viewers drop."""
+
+
+class Meter(Protocol):
+    """Counts what a run uses of its limits."""
+
+    @property
+    def left(self) -> int:
+        """How many steps the run may still take."""
+
+    def step(self) -> None:
+        """Count a step that begins; LimitExceeded when it is one too many."""
+
+    def spend(self, usage: Usage, alias: str) -> None:
+        """Count what a call of a model cost; LimitExceeded when the run may not cost that much."""
 
 
 class StandIn(Protocol):
@@ -63,8 +78,8 @@ class RunScope:
     settled: Callable[[], Awaitable[None]]
     """Waits until what led to this step is on disk.  Before that nothing may change outside: after a
     crash the run would come here another way, and the change would be made under another key."""
-    spend: Callable[[Usage], None]
-    """Counts what a model call cost; LimitExceeded when the run has spent too much."""
+    meter: Meter
+    """Counts steps and what models cost; LimitExceeded when the run has used too much."""
     ledger: Ledger | None = None
     """Where steps that can be undone note what they do; None in a rehearsal."""
     decided: Callable[[Decision], None] = _unheard
@@ -117,6 +132,10 @@ class StepCall:
             effect = Effect(self.scope.run.id, self.task, self.node.id, self.namespace, "", {}, state)
             await self.scope.ledger.settle(replace(effect, result=result))
 
+    def _count(self, usage: Usage, alias: str) -> None:
+        self.scope.used(self.node.id, usage)
+        self.scope.meter.spend(usage, alias)
+
     def _key(self, arguments: bytes) -> str:
         return f"{self.scope.run.id}:{self.task}:{hashlib.sha256(arguments).hexdigest()[:16]}"
 
@@ -138,7 +157,7 @@ class StepCall:
             deadline=self.deadline,
             params=params,
             log=self.scope.log,
-            services=self.scope.services,
+            services=CountedServices(self.scope.services, self._count),
             emitter=emit,
         )
 

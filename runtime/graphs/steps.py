@@ -44,6 +44,8 @@ def step_function(
         scope, info = runtime.context, runtime.execution_info
         attempt = info.node_attempt if info else 1
         started = time.monotonic()
+        if attempt == 1:
+            scope.meter.step()
         found = scope.catalog.get(*plugin.split(".", 1)) if plugin else None
         owner = found.plugin if found else None
         with scope.telemetry.node_span(

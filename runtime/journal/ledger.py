@@ -16,6 +16,12 @@ _SELECT = (
     " WHERE run = ? AND state IN ('begun', 'done') ORDER BY id DESC"
 )
 
+_STEPS = (
+    "SELECT count(*) FROM events"
+    " WHERE thread = (SELECT thread FROM runs WHERE id = ?1) AND run = ?1 AND method = 'updates'"
+)
+_COST = "SELECT coalesce(sum(cost), 0) FROM usage WHERE run = ?1"
+
 
 class JournalLedger:
     """`ports.Ledger` in the journal's database; a run's entries go with the commit that ends it."""
@@ -41,6 +47,16 @@ class JournalLedger:
             return [_effect(row) for row in database.execute(_SELECT, (run,))]
 
         await self._journal.barrier()
+        return await self._journal.read(query)
+
+    async def used(self, run: str) -> tuple[int, float]:
+        """Return how many steps a run has taken so far, and what its models cost, in US dollars."""
+
+        def query(database: sqlite3.Connection) -> tuple[int, float]:
+            (steps,) = database.execute(_STEPS, (run,)).fetchone()
+            (billionths,) = database.execute(_COST, (run,)).fetchone()
+            return steps, billionths / 1e9
+
         return await self._journal.read(query)
 
     async def end(self, run: str, ending: JsonObject, *, waiting: bool = False) -> None:

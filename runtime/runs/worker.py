@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, closing
@@ -30,6 +31,7 @@ from runtime.runs.channel import Channel, Draft
 from runtime.runs.commands import command_of
 from runtime.runs.control import Control
 from runtime.runs.messages import MessageWriter
+from runtime.runs.meter import Meter
 from runtime.runs.narrator import Narrator
 from runtime.runs.notes import Notes
 from runtime.runs.questions import Questions
@@ -38,7 +40,7 @@ from runtime.runs.saga import Saga
 from runtime.runs.states import Versions, written_by
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
-from runtime.types import JsonObject, Run, RunStatus, Usage
+from runtime.types import JsonObject, Run, RunStatus
 
 _log = get_logger(__name__)
 
@@ -64,10 +66,10 @@ class Worker:
         enter_tenant(run.tenant)
         try:
             version = self.library.version(run.graph, run.version)
-            spent = _Spent(version.limits.max_cost_usd)
+            meter = await self._meter(run, version)
             async with asyncio.timeout(min(version.limits.timeout or self.timeout, self.timeout)) as limit:
                 deadline = _monotonic(limit.when())
-                scope = self._scope(run, channel, catalog, spent, open_messages, deadline, notes)
+                scope = self._scope(run, channel, catalog, meter, open_messages, deadline, notes)
                 begun = partial(self._begin, run, open_messages)
                 with (
                     self._span(run) as span,
@@ -115,7 +117,7 @@ class Worker:
             channel.durable(run.id, [Draft("custom", {"name": "undo", "payload": payload}, namespace)])
 
         enter_tenant(run.tenant)
-        scope = self._scope(run, channel, catalog, _Spent(None), [], math.inf, Notes())
+        scope = self._scope(run, channel, catalog, Meter(sys.maxsize), [], math.inf, Notes())
         try:
             version = self.library.version(run.graph, run.version)
         except HubbubError as error:
@@ -126,6 +128,12 @@ class Worker:
             return ending
         message = " ".join([ending.error["message"], *failures])
         return replace(ending, error={**ending.error, "message": message})
+
+    async def _meter(self, run: Run, version: Version) -> Meter:
+        """Return what counts for the run, with what its earlier executions have used."""
+        before = await self.ledger.used(run.id) if run.fence > 1 else (0, 0.0)
+        steps = run.config.get("recursion_limit") or version.limits.max_steps
+        return Meter(steps, version.limits.max_cost_usd, *before)
 
     def _span(self, run: Run) -> Span:
         """Open the workflow's span: in the request's trace, or after a crash in one linked to it."""
@@ -150,7 +158,7 @@ class Worker:
         run: Run,
         channel: Channel,
         catalog: Catalog,
-        spent: _Spent,
+        meter: Meter,
         open_messages: list[MessageWriter],
         deadline: float,
         notes: Notes,
@@ -177,7 +185,7 @@ class Worker:
             messages=messages,
             custom=lambda name, payload: _custom(channel, run, name, payload),
             settled=partial(self.saver.settled, run.thread, run.id),
-            spend=spent.add,
+            meter=meter,
             ledger=self.ledger,
             decided=notes.decided,
             used=notes.used,
@@ -288,22 +296,6 @@ class _Execution:
         if values is None:  # the last attempt was killed after its last step
             values = self.version.visible((await graph.aget_state(self._config())).values)
         return Ending(RunStatus.SUCCESS, output=self.version.output_of(values))
-
-
-@dataclass(slots=True)
-class _Spent:
-    """What a run's model calls have cost so far, in US dollars, and may."""
-
-    limit: float | None
-    usd: float = 0.0
-
-    def add(self, usage: Usage) -> None:
-        self.usd += usage.cost_usd or 0.0
-        if self.limit is not None and self.usd > self.limit:
-            sentence = (
-                f"The run has cost {self.usd:.4f} USD and may cost {self.limit:g}; raise limits.max_cost_usd."
-            )
-            raise LimitExceeded(sentence, limit="max_cost_usd")
 
 
 def _custom(channel: Channel, run: Run, name: str, payload: Any) -> None:

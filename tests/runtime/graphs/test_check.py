@@ -26,7 +26,7 @@ MISTAKES = [
     ('question = "text"', 'end = "text"', "E03", "has a meaning of its own"),
     ('merge = "append"', 'merge = "apend"', "E03", "did you mean append?"),
     ('use    = "llm"', 'use    = "lmm"', "E06", "did you mean llm?"),
-    ('use    = "llm"', 'use    = "wait"', "E16", "waits are not part of this version"),
+    ('use    = "llm"', 'use    = "agent"', "E16", "agents are not part of this version"),
     ('model  = "writer"', 'model  = "writr"', "E14", "did you mean writer?"),
     ('model  = "writer"\n', "", "E07", "llm needs the parameter model"),
     ('model  = "writer"', 'model  = "writer"\nprompts = "x"', "E07", "did you mean prompt?"),

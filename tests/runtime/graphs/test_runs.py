@@ -14,6 +14,7 @@ import pytest
 from runtime.errors import LimitExceeded, PluginError, StepFailed
 from runtime.graphs.library import GraphLibrary, GraphVersion
 from runtime.graphs.scope import RunScope
+from runtime.runs.meter import Meter
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import ChatRequest, Delta, Reply, Run, RunStatus, Usage
 
@@ -174,8 +175,7 @@ class Lab:
     model: Model = field(default_factory=Model)
     sinks: list[Sink] = field(default_factory=list)
     updates: list[Any] = field(default_factory=list)
-    spent: list[Usage] = field(default_factory=list)
-    limit: float | None = None
+    meter: Meter = field(default_factory=lambda: Meter(100))
     on_disk: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -231,11 +231,6 @@ class Lab:
             self.sinks.append(Sink(node, id))
             return self.sinks[-1]
 
-        def spend(usage: Usage) -> None:
-            self.spent.append(usage)
-            if self.limit is not None and sum(each.cost_usd or 0 for each in self.spent) > self.limit:
-                raise LimitExceeded("Too much.", limit="max_cost_usd")
-
         async def settled() -> None:
             await self.on_disk.wait()
 
@@ -250,7 +245,7 @@ class Lab:
             messages=message,
             custom=lambda name, payload: None,
             settled=settled,
-            spend=spend,
+            meter=self.meter,
         )
 
 
@@ -545,7 +540,7 @@ use  = "set"
 set  = { answer = "hidden" }
 next = "end"
 """)
-    made.limit = 0.5
+    made.meter = Meter(100, 0.5)
     with pytest.raises(LimitExceeded):
         await made.run()
 
