@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
+import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -36,22 +39,66 @@ def commands() -> Iterator[str]:
 
 
 def hooks() -> Iterator[str]:
-    """Every hook a plugin may implement, with what its objects must offer."""
+    """Every hook a plugin may implement: what its objects must offer, and a whole plugin as example."""
+    from hubbub.testing.checking import TESTS
     from runtime import hookspecs, ports
+    from runtime.extensions.shapes import KINDS
 
-    yield "# Hooks\n\nWhat a plugin may register; `hubbub` exports the Protocols.\n"
-    for name, hook in vars(hookspecs).items():
-        if not name.startswith("register_"):
+    yield "# Hooks\n\nWhat a plugin may register; `hubbub` exports the Protocols."
+    yield "Any object may also have `start()`, `aclose()`, `check()`, which returns a `Health`, and"
+    yield "`examples` for its standard tests. A method may be a plain `def`: it runs in a thread then.\n"
+    for name, kind in KINDS.items():
+        yield f"\n## {name}\n\n{inspect.getdoc(getattr(hookspecs, name))}\n"
+        if kind.protocol is None:
             continue
-        yield f"\n## {name}\n\n{inspect.getdoc(hook)}\n"
-        kind = name.removeprefix("register_").removesuffix("s").capitalize()
-        protocol = getattr(ports, kind, None)
-        if protocol is None:
+        yield from _protocol(getattr(ports, kind.protocol.__name__))
+        if kind.name in TESTS:
+            example = (ROOT / "hub/cli/templates" / f"{kind.name}.py").read_text()
+            yield f"\nA whole one, as `hubbub plugin new {kind.name} sample` writes it:\n"
+            yield f"```python\n{example}```\n"
+    yield ""
+
+
+def data() -> Iterator[str]:
+    """Everything else that `hubbub` exports: what a call is given, the data, the errors."""
+    import hubbub
+    from runtime.extensions.shapes import KINDS
+
+    supplied = {kind.protocol for kind in KINDS.values() if kind.protocol}
+    described = _below(ROOT / "hubbub/__init__.py") | _below(ROOT / "runtime/types.py")
+    yield "# Data\n\nWhat `from hubbub import …` gives beside the Protocols of"
+    yield "[what plugins supply](hooks.md).\n"
+    for name in hubbub.__all__:
+        value = getattr(hubbub, name)
+        if value in supplied:
             continue
-        yield f"{inspect.getdoc(protocol)}\n"
-        for method, function in vars(protocol).items():
-            if inspect.isfunction(function) and not method.startswith("_"):
-                yield f"- `{method}{_signature(function)}`: {inspect.getdoc(function)}"
+        yield f"\n## {name}\n"
+        if name in described:
+            yield f"{described[name]}\n"
+        elif name == "hookimpl":
+            yield "Marks a function as the implementation of a hook: write `@hookimpl` above it.\n"
+        elif dataclasses.is_dataclass(value):
+            yield f"{inspect.getdoc(value)}\n"
+            yield from (_field(field) for field in dataclasses.fields(value))
+        elif issubclass(value, Exception):
+            yield f"{inspect.getdoc(value)} On the wire: `{getattr(value, 'code', '')}`.\n"
+        else:
+            yield from _protocol(value)
+    yield ""
+
+
+def standard_tests() -> Iterator[str]:
+    """Every standard test of every kind, in the words of its docstring."""
+    from hubbub.testing.case import CallTests, StandardTests
+    from hubbub.testing.checking import TESTS
+
+    yield "# Standard tests\n\nWhat `hubbub plugin check` and the classes of `hubbub.testing` look for."
+    yield "Beside them `hubbub.testing` has `load(file, kind)`, which loads a plugin file as the hub does and"
+    yield "returns its object, and `FakeContext`, a context that works offline.\n"
+    yield from _tests("Every kind", StandardTests)
+    yield from _tests("Every kind but caches", CallTests)
+    for kind, tests in TESTS.items():
+        yield from _tests(f"{kind.capitalize()}: `{tests.__name__}`", tests)
     yield ""
 
 
@@ -97,6 +144,8 @@ PAGES = {
     "reference/settings.md": settings,
     "reference/commands.md": commands,
     "reference/hooks.md": hooks,
+    "reference/data.md": data,
+    "reference/standard-tests.md": standard_tests,
     "reference/errors.md": errors,
     "reference/metrics.md": metrics,
     "decisions/README.md": decisions,
@@ -105,8 +154,15 @@ PAGES = {
 
 def stale() -> dict[Path, str]:
     """Return the pages whose text differs from what the code says, with the text they should have."""
-    pages = {DOCS / name: re.sub(r"\n{3,}", "\n\n", "\n".join(make())) for name, make in PAGES.items()}
+    pages = {DOCS / name: _spaced("\n".join(make())) for name, make in PAGES.items()}
     return {page: text for page, text in pages.items() if not page.exists() or page.read_text() != text}
+
+
+def _spaced(text: str) -> str:
+    """Leave one empty line at most, but in programs."""
+    parts = text.split("```")
+    parts[::2] = [re.sub(r"\n{3,}", "\n\n", part) for part in parts[::2]]
+    return "```".join(parts)
 
 
 def _command(command: click.Command, name: str, parent: click.Context | None) -> Iterator[str]:
@@ -120,9 +176,51 @@ def _command(command: click.Command, name: str, parent: click.Context | None) ->
         yield ""
 
 
-def _signature(function: object) -> str:
-    signature = inspect.signature(function)  # type: ignore[arg-type]
-    return "(" + ", ".join(name for name in signature.parameters if name != "self") + ")"
+def _protocol(protocol: type) -> Iterator[str]:
+    """What the Protocol is, its attributes, and its methods with their signatures."""
+    yield f"{inspect.getdoc(protocol)}\n"
+    for attribute, type_ in inspect.get_annotations(protocol).items():
+        yield f"- `{attribute}: {type_}`"
+    for method, function in vars(protocol).items():
+        if inspect.isfunction(function) and not method.startswith("_"):
+            about = " ".join((inspect.getdoc(function) or "").split())
+            yield f"- `{_signature(function)}`: {about}"
+
+
+def _signature(function: Callable[..., object]) -> str:
+    signature = inspect.signature(function)
+    taken = [str(each) for name, each in signature.parameters.items() if name != "self"]
+    word = "async def" if inspect.iscoroutinefunction(function) else "def"
+    text = f"{word} {function.__name__}({', '.join(taken)}) -> {signature.return_annotation}"
+    return text.replace("'", "")
+
+
+def _field(field: dataclasses.Field[object]) -> str:
+    given = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+    default = f" = {field.default!r}" if field.default is not dataclasses.MISSING else " = …"
+    return f"- `{field.name}: {field.type}{default if given else ''}`"
+
+
+def _below(file: Path) -> dict[str, str]:
+    """Return the texts that stand right below the module's constants and aliases, by name."""
+    found = {}
+    for above, below in itertools.pairwise(ast.parse(file.read_text()).body):
+        target = above.targets[0] if isinstance(above, ast.Assign) else getattr(above, "target", None)
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+        ):
+            found[target.id] = inspect.cleandoc(str(below.value.value))
+    return found
+
+
+def _tests(title: str, tests: type) -> Iterator[str]:
+    """One class of standard tests: what it may be given, and its own tests."""
+    yield f"\n## {title}\n\n{inspect.getdoc(tests)}\n"
+    for name, test in vars(tests).items():
+        if name.startswith("test_"):
+            yield f"- {name.removeprefix('test_').replace('_', ' ')}: {inspect.getdoc(test)}"
 
 
 def _sentence(text: str) -> str:

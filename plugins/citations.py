@@ -25,6 +25,7 @@ class Citations:
 
     name = "citations"
     Params = Cited
+    examples = ({"text": "At night [1].", "from": [{"id": "a", "text": "Owls hunt at night."}]},)
 
     async def run(self, state: Mapping[str, Any], params: Cited, ctx: Context) -> list[dict[str, Any]]:
         """Return `{number, id, text, score, source}` of each cited passage, by number."""

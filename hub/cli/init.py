@@ -21,6 +21,7 @@ class Shout:
     """Turns text into capital letters."""
 
     name = "shout"
+    examples = ({"text": "quiet"}, {"text": ""})
 
     class Params(BaseModel):
         """What a graph file passes."""

@@ -1,6 +1,7 @@
 """The programs that the pages show, run as they are."""
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,17 +31,29 @@ def test_the_client_of_a_page_streams_an_answer(served: Any, page: str) -> None:
     assert "nine hours" in done.stdout
 
 
-def test_the_plugin_of_its_page_is_one_that_a_graph_can_use(hubbub: Run, workspace: Path) -> None:
-    plugin, _graph = PROGRAM.findall((ROOT / "docs" / "plugins.md").read_text())
-    assert "register_scorers" in plugin
+def test_the_first_plugin_takes_the_steps_of_its_page(hubbub: Run, workspace: Path) -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    tutorial = page[page.index("## Your first plugin") : page.index("## Hooks")]
+    plugin, test = PROGRAM.findall(tutorial)
+    commands = re.findall(r"^    hubbub (.+)$", tutorial, re.MULTILINE)
+    (graph,) = re.findall(r"```toml\n(.*?)```", tutorial, re.DOTALL)
+    (answer,) = re.findall(r"```text\n(.*?)```", tutorial, re.DOTALL)
+    new, check, graph_check, run = (shlex.split(command) for command in commands)
+
+    def follow(*command: str) -> str:
+        inside = [str(workspace / part) if part.startswith("plugins/") else part for part in command]
+        done = hubbub("--workspace", workspace, *inside)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+    follow(*new)
     (workspace / "plugins" / "fit.py").write_text(plugin)
-    (workspace / "config.toml").write_text("[plugins.fit]\nbig = 100\n")
-    (workspace / "graphs" / "lead.toml").write_text(
-        'graph = "lead"\nabout = "Scores a lead"\nstart = "fit"\noutput = ["score"]\n'
-        '[input]\nemployees = "int"\n[state]\nscore = "number"\n'
-        '[node.fit]\nuse = "scorer.fit"\nemployees = "{{ employees }}"\nsave = ["score"]\nnext = "end"\n'
-    )
-    checked = hubbub("--workspace", workspace, "graph", "check")
-    assert checked.returncode == 0, checked.stdout
-    done = hubbub("--workspace", workspace, "run", "lead", "--input", '{"employees": 50}')
-    assert (done.returncode, done.stdout) == (0, '{\n  "score": 0.5\n}\n'), done.stderr
+    assert "passed  its answers are such as its kind allows" in follow(*check)
+    (workspace / "graphs" / "lead.toml").write_text(graph)
+    follow(*graph_check)
+    assert follow(*run) == answer
+    assert (workspace / "tests" / "test_fit.py").exists()
+    (workspace / "tests" / "test_fit.py").write_text(test)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(workspace / "tests")]
+    done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout

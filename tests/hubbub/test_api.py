@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import hubbub
+from hubbub import testing
+from hubbub.testing.checking import TESTS
 
 ROOT = Path(__file__).parents[2]
 SURFACE = {
@@ -105,6 +107,25 @@ def test_every_method_of_a_protocol_is_documented(name: str) -> None:
         if inspect.isfunction(method) and not key.startswith("_")
     ]
     assert [method.__name__ for method in methods if not method.__doc__] == []
+
+
+def test_the_test_kit_is_exactly_this() -> None:
+    kinds = SURFACE["what plugins supply"]
+    assert sorted(testing.__all__) == sorted({f"{kind}Tests" for kind in kinds} | {"FakeContext", "load"})
+    assert set(TESTS) == {kind.lower() for kind in kinds}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_in_the_reference(name: str) -> None:
+    page = "hooks" if name in SURFACE["what plugins supply"] else "data"
+    text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
+    assert (f"## register_{name.lower()}s" if page == "hooks" else f"## {name}") in text.splitlines()
+
+
+def test_every_standard_test_says_what_holds() -> None:
+    for tests in TESTS.values():
+        for name, test in inspect.getmembers(tests, inspect.isfunction):
+            assert not name.startswith("test_") or test.__doc__, f"{tests.__name__}.{name}"
 
 
 def test_importing_it_brings_nothing_of_the_hub_along() -> None:

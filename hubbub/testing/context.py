@@ -1,0 +1,166 @@
+"""A context for tests: what the hub would lend, small, offline and the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runtime.types import ChatRequest, Delta, Hit, Hits, JsonObject, Passage, Reply, Usage
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from runtime.ports import Vectors
+
+SIZE = 64
+"""Numbers of a vector that `embed` gives."""
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass
+class FakeLog:
+    """Keeps what was logged: the level, the event and the values."""
+
+    lines: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def debug(self, event: str, **values: Any) -> None:
+        """Keep detail."""
+        self.lines.append(("debug", event, values))
+
+    def info(self, event: str, **values: Any) -> None:
+        """Keep what an operator may want to know."""
+        self.lines.append(("info", event, values))
+
+    def warning(self, event: str, **values: Any) -> None:
+        """Keep what an operator should look at."""
+        self.lines.append(("warning", event, values))
+
+    def error(self, event: str, **values: Any) -> None:
+        """Keep what is broken."""
+        self.lines.append(("error", event, values))
+
+
+@dataclass
+class FakeModel:
+    """Answers every request with the same text, and keeps the requests."""
+
+    answer: str
+    asked: list[ChatRequest]
+
+    async def complete(self, request: ChatRequest, on_delta: Callable[[Delta], None] | None = None) -> Reply:
+        """Give the answer as a whole."""
+        async for delta in self.stream(request):
+            if on_delta is not None:
+                on_delta(delta)
+        return Reply(self.answer, "fake", "stop", Usage(1, 1))
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        """Give the answer word by word."""
+        self.asked.append(request)
+        for word in re.findall(r"\S+\s*", self.answer):
+            yield Delta(text=word)
+        yield Delta(usage=Usage(1, 1), finish="stop")
+
+
+@dataclass
+class FakeCollection:
+    """Finds passages by the words they share with the query."""
+
+    name: str
+    documents: Sequence[str]
+
+    async def keyword(self, query: str, k: int, filter: JsonObject | None = None) -> Hits:
+        """Return the best `k`."""
+        return self._found(query, k, "keyword")
+
+    async def dense(self, query: str, k: int, filter: JsonObject | None = None) -> Hits:
+        """Return the best `k`."""
+        return self._found(query, k, "dense")
+
+    async def hybrid(
+        self, query: str, k: int, filter: JsonObject | None = None, weight: float | None = None
+    ) -> Hits:
+        """Return the best `k`."""
+        return self._found(query, k, "hybrid")
+
+    async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
+        """Return these documents, each as one sentence."""
+        known = {str(number): text for number, text in enumerate(self.documents)}
+        return [Passage(id, known[id], {}, (known[id],)) for id in ids if id in known]
+
+    def _found(self, query: str, k: int, mode: str) -> Hits:
+        wanted = set(_words(query))
+        hits = [
+            Hit(str(number), text, float(shared), {"id": str(number)}, mode=mode)
+            for number, text in enumerate(self.documents)
+            if (shared := len(wanted & set(_words(text))))
+        ]
+        return Hits(sorted(hits, key=lambda hit: -hit.score)[:k], mode=mode)
+
+
+@dataclass
+class FakeContext:
+    """The `Context` of one call; it keeps what was emitted, asked of models and logged.
+
+    `documents` are what every collection holds, `answer` what every model says.  `http()` reaches only
+    this machine.
+    """
+
+    tenant: str = "tenant"
+    run: str = "run"
+    thread: str = "thread"
+    idempotency_key: str = "run:task:1"
+    deadline: float = field(default_factory=lambda: time.monotonic() + 60)
+    params: Any = None
+    documents: Sequence[str] = ("Owls hunt mice at night.", "Larks sing in the morning.")
+    answer: str = "Owls hunt mice."
+    log: FakeLog = field(default_factory=FakeLog)
+    emitted: list[Delta] = field(default_factory=list)
+    asked: list[ChatRequest] = field(default_factory=list)
+    client: aiohttp.ClientSession | None = None
+
+    def emit(self, delta: Delta) -> None:
+        """Keep a piece of text."""
+        self.emitted.append(delta)
+
+    def model(self, alias: str) -> FakeModel:
+        """Return a model that says `answer`."""
+        return FakeModel(self.answer, self.asked)
+
+    def collection(self, name: str) -> FakeCollection:
+        """Return a collection of `documents`."""
+        return FakeCollection(name, self.documents)
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return vectors that are near when texts share words."""
+        import numpy as np
+
+        vectors = np.zeros((len(texts), SIZE), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in _words(text) or [""]:
+                vectors[row, hashlib.sha256(word.encode()).digest()[0] % SIZE] += 1
+        unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        return unit
+
+    def http(self) -> aiohttp.ClientSession:
+        """Return a client that reaches loopback addresses only."""
+        if self.client is None:
+            from runtime.egress import Egress
+            from runtime.outbound import open_client
+
+            self.client = open_client(Egress(("127.0.0.0/8", "::1", "localhost")))
+        return self.client
+
+    async def aclose(self) -> None:
+        """Close the client, if one was asked for."""
+        if self.client is not None:
+            await self.client.close()
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())

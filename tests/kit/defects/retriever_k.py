@@ -1,0 +1,18 @@
+"""The number of hits that are wanted is ignored.
+
+Found by: its answers are such as its kind allows; it gives no more than it is asked for; an odd query is no failure.
+"""
+
+from hubbub import Hit, hookimpl
+
+
+class Bad:
+    name = "bad"
+
+    async def search(self, query, k, ctx):
+        return [Hit(str(number), "text", 1.0) for number in range(10)]
+
+
+@hookimpl
+def register_retrievers():
+    return [Bad()]

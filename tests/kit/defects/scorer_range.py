@@ -1,0 +1,19 @@
+"""A value above 1.
+
+Found by: its answers are such as its kind allows.
+"""
+
+from hubbub import Score, hookimpl
+
+
+class Bad:
+    name = "bad"
+    examples = ({"employees": 50}, {"employees": 700})
+
+    async def score(self, item, ctx):
+        return Score(item["employees"] / 500, ("people count",))
+
+
+@hookimpl
+def register_scorers():
+    return [Bad()]
