@@ -17,6 +17,9 @@ from runtime.extensions.results import check_of
 from runtime.extensions.threads import Threads
 from runtime.telemetry import get_logger
 
+MOST_PIECES = 200_000
+"""Pieces of one stream, about; no answer is that long, and someone may keep them all."""
+
 _END = object()
 
 _log = get_logger(__name__)
@@ -60,7 +63,7 @@ async def stream(
     Leaving early closes the plugin's own generator.
     """
     made = _Call(registered, args, deadline)
-    limit, pieces, quick = made.limit, None, 0
+    limit, pieces, quick, count = made.limit, None, 0, 0
     try:
         if not made.number:
             await made.turn()
@@ -74,12 +77,12 @@ async def stream(
                 if (quick := quick + 1) < TURN:
                     yield done.value
                     continue
-                piece = done.value
+                piece, count, quick = done.value, count + TURN, 0
                 # A stream that never waits would keep the loop, and with it every timer, to itself.
                 await limit.wait(asyncio.sleep(0))
             else:
-                piece = await limit.drive(steps, waited_for)
-            quick = 0
+                piece, count = await limit.drive(steps, waited_for), count + 1
+            _refuse_endless(count)
             yield piece
     except StopAsyncIteration:
         pass
@@ -93,6 +96,11 @@ async def stream(
         finally:
             made.end()
     made.succeed()
+
+
+def _refuse_endless(count: int) -> None:
+    if count > MOST_PIECES:
+        raise OverflowError(f"it yielded {count} pieces and did not end")
 
 
 def _way(registered: Registered, method: str) -> Way:

@@ -12,6 +12,7 @@ from runtime.extensions import guard
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
 from runtime.extensions.host import Host
 from runtime.extensions.source import forget
+from runtime.extensions.tasks import STARTING
 from runtime.telemetry import get_logger
 
 START_DEADLINE = 30.0
@@ -62,7 +63,7 @@ async def start_plugin(info: PluginInfo, registered: Sequence[Registered]) -> st
     if info.missing_secret is not None:
         return ""  # it could only fail, and would be gone from the list of what is there
     deadline = time.monotonic() + START_DEADLINE
-    begun = []
+    begun, token = [], STARTING.set(True)
     try:
         for found in _having("start", registered):
             begun.append(found)
@@ -71,6 +72,8 @@ async def start_plugin(info: PluginInfo, registered: Sequence[Registered]) -> st
         _log.warning("plugin not started", plugin=info.name, file=info.file, reason=error.message)
         await _close(begun)
         return error.message.rstrip(".")
+    finally:
+        STARTING.reset(token)
     return ""
 
 

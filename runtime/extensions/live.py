@@ -13,8 +13,11 @@ from runtime.extensions import source
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.deadline import GRACE
 from runtime.extensions.finder import FIRST_PARTY, PluginFile, find_files
+from runtime.extensions.host import Host
 from runtime.extensions.lifecycle import close_plugin, close_plugins, start_plugin
 from runtime.extensions.loader import Loaded, catalog_of, load_file, load_files
+from runtime.extensions.stalls import StallWatch
+from runtime.extensions.tasks import PluginTasks
 from runtime.settings import Settings
 from runtime.telemetry import get_logger
 from runtime.watch import FolderWatch
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from runtime.telemetry.metrics import Metrics
 
 SUFFIX = ".py"
+SWEEP = 1.0
+"""Seconds between two looks at the tasks that calls have left behind."""
 
 _log = get_logger(__name__)
 
@@ -45,6 +50,9 @@ class Plugins:
         self._refreshing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._watches: Sequence[FolderWatch] = ()
+        self._owners: Mapping[str, tuple[Host, str]] = {}
+        self._tasks = PluginTasks(self._host_of)
+        self._stalls: StallWatch | None = None
         self.catalog = Catalog()
         self.changed: Callable[[], Awaitable[None]] = _nobody
         """Awaited after each swap."""
@@ -61,7 +69,13 @@ class Plugins:
         self._swap()
 
     async def start(self) -> None:
-        """Call every `start`, side by side; a plugin that cannot start has failed."""
+        """Call every `start`, side by side; a plugin that cannot start has failed.
+
+        From here on it is watched what plugins do to the running loop.
+        """
+        asyncio.get_running_loop().set_task_factory(self._tasks)
+        self._stalls = StallWatch(lambda file: self._owners.get(file))
+        self._stalls.start()
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_started(each), name=f"start plugin {each.info.name}")
@@ -71,8 +85,9 @@ class Plugins:
         self._swap()
 
     async def follow(self) -> None:
-        """Take every edit, until cancelled."""
+        """Take every edit, and end what calls have left behind, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep(), name="sweep plugin tasks")
             for watch in self._watches:
                 group.create_task(self._follow(watch), name="watch plugins")
 
@@ -80,6 +95,11 @@ class Plugins:
         async with aclosing(watch.changes()) as changes:
             async for _ in changes:
                 await self.refresh()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self._tasks.sweep()
 
     async def refresh(self) -> None:
         """Load what was added or edited since, and retire what is not there any more."""
@@ -117,14 +137,32 @@ class Plugins:
 
     def _swap(self) -> None:
         self.catalog = catalog_of(self._loaded, self._odd)
+        self._owners = {
+            str(each.file.path): (each.registered[0].host, each.file.shown)
+            for each in self._loaded
+            if each.registered
+        }
+
+    def _host_of(self, file: str) -> Host | None:
+        found = self._owners.get(file)
+        return found[0] if found else None
 
     def _retire(self, old: Loaded) -> None:
         """Let further calls go to what took its place, and close it once its last one has ended."""
         after = {(found.kind, found.name): found for found in self.catalog.registered}
         old.registered[0].host.successors = after
-        task = asyncio.create_task(_retired(old), name=f"retire plugin {old.info.name}")
+        task = asyncio.create_task(self._retired(old), name=f"retire plugin {old.info.name}")
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+    async def _retired(self, old: Loaded) -> None:
+        host = old.registered[0].host
+        longest = host.deadline + 2 * GRACE
+        if not await host.idle(longest):
+            _log.warning("plugin is closed while its calls are at work", plugin=old.info.name, waited=longest)
+        await close_plugin(old.info, old.registered)
+        self._tasks.end(host)
+        _log.info("plugin retired", plugin=old.info.name, version=old.info.version)
 
     async def aclose(self) -> None:
         """Call every `aclose`, and forget the modules; never raises."""
@@ -133,6 +171,11 @@ class Plugins:
                 task.cancel()
             await asyncio.gather(*self._retiring, return_exceptions=True)
             await close_plugins(self.catalog)
+            for host, _ in self._owners.values():
+                self._tasks.end(host)
+            asyncio.get_running_loop().set_task_factory(None)
+            if self._stalls is not None:
+                self._stalls.stop()
 
 
 def _edited(file: PluginFile, old: Loaded | None) -> bool:
@@ -163,13 +206,3 @@ async def _started(each: Loaded) -> Loaded:
     return replace(
         each, info=replace(each.info, state="failed", error=reason, supplies=(), module=""), registered=()
     )
-
-
-async def _retired(old: Loaded) -> None:
-    """Close a plugin once its last call has ended."""
-    host = old.registered[0].host
-    longest = host.deadline + 2 * GRACE
-    if not await host.idle(longest):
-        _log.warning("plugin is closed while calls of it are at work", plugin=old.info.name, waited=longest)
-    await close_plugin(old.info, old.registered)
-    _log.info("plugin retired", plugin=old.info.name, version=old.info.version)

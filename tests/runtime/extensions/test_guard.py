@@ -310,6 +310,15 @@ async def test_a_stream_that_never_waits_is_stopped_too(scorer: Make) -> None:
     assert others > 1
 
 
+async def test_a_stream_of_too_many_pieces_is_broken_off(
+    found: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "MOST_PIECES", 1000)
+    with pytest.raises(PluginError, match="pieces and did not end"):
+        async for _ in guard.stream(found, "endless", deadline=_soon()):
+            pass
+
+
 async def test_a_generator_that_will_not_end_harms_nobody(found: Registered) -> None:
     async with aclosing(guard.stream(found, "stays", deadline=_soon())) as pieces:
         assert await anext(pieces) == 1

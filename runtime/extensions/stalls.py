@@ -1,0 +1,112 @@
+"""Notices who holds up the event loop: a thread beside it looks where the loop is when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from time import monotonic
+from types import FrameType
+
+from runtime.extensions.failures import place
+from runtime.extensions.host import Host
+from runtime.telemetry import get_logger
+
+INTERVAL = 0.025
+"""Seconds between two questions to the loop."""
+PATIENCE = 0.05
+"""Seconds without an answer after which somebody holds it up."""
+
+_log = get_logger(__name__)
+
+
+class StallWatch:
+    """Asks the running loop again and again whether it still turns.
+
+    `owner` gives the host of the plugin that a file belongs to, and the file's name for people.  A plugin
+    that is found at work when the loop does not answer is named with its line, and rests.  An import is
+    only named: it happens once.  Time in which the machine had other things to do does not count.
+    """
+
+    def __init__(self, owner: Callable[[str], tuple[Host, str] | None]) -> None:
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._of, self._schedule = threading.get_ident(), _Schedule(threading.get_native_id())
+        self._answered, self._told = True, False
+        self._asked = self._starved = 0.0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="stall watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._stopped.set()
+        self._thread.join()
+        self._schedule.close()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(INTERVAL):
+            if self._answered:
+                self._ask()
+            elif not self._told:
+                self._look()
+
+    def _ask(self) -> None:
+        self._answered = self._told = False
+        self._asked, self._starved = monotonic(), self._schedule.starved()
+        try:
+            self._loop.call_soon_threadsafe(self._answer)
+        except RuntimeError:  # the loop is closed
+            self._stopped.set()
+
+    def _answer(self) -> None:
+        self._answered = True
+
+    def _look(self) -> None:
+        held = monotonic() - self._asked - (self._schedule.starved() - self._starved)
+        frame = sys._current_frames().get(self._of)
+        if held < PATIENCE or frame is None or self._answered:
+            return
+        self._told = True
+        importing = False
+        while frame is not None:
+            file = frame.f_code.co_filename
+            importing = importing or file.startswith("<frozen importlib")
+            if found := self._owner(file):
+                self._tell(*found, frame, held, importing=importing)
+                return
+            frame = frame.f_back
+
+    def _tell(self, host: Host, shown: str, frame: FrameType, held: float, *, importing: bool) -> None:
+        where, milliseconds = place(shown, frame.f_lineno), round(held * 1000)
+        if importing:
+            _log.info("plugin imports while the hub waits", plugin=host.plugin, at=where, ms=milliseconds)
+            return
+        _log.warning("plugin holds up the hub", plugin=host.plugin, at=where, ms=milliseconds)
+        host.rest(f"it holds up the hub at {where}; what blocks belongs into a plain def, or await it")
+
+
+class _Schedule:
+    """How long a thread has waited for a processor; always 0 where nobody tells."""
+
+    def __init__(self, thread: int) -> None:
+        try:
+            self._file = os.open(f"/proc/self/task/{thread}/schedstat", os.O_RDONLY)
+        except OSError:
+            self._file = -1
+
+    def starved(self) -> float:
+        """Return seconds since the thread began."""
+        if self._file < 0:
+            return 0.0
+        return int(os.pread(self._file, 128, 0).split()[1]) / 1e9
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._file >= 0:
+            os.close(self._file)
