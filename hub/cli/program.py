@@ -13,25 +13,26 @@ import click
 if TYPE_CHECKING:
     from runtime.settings import Settings
 
-VERBS = (
-    "init",
-    "serve",
-    "index",
-    "chat",
-    "run",
-    "answer",
-    "events",
-    "threads",
-    "runs",
-    "usage",
-    "views",
-    "graph",
-    "plugin",
-    "models",
-    "key",
-    "doctor",
-    "demo",
-)
+VERBS = {
+    "init": "Make DIR a workspace: config.toml, graphs/ and plugins/.",
+    "serve": "Serve the workspace over HTTP and WebSockets; Ctrl-C or SIGTERM ends it in order.",
+    "index": "Index Markdown, text and JSON Lines files, and folders of them.",
+    "chat": "Ask GRAPH, one line at a time; the answer is shown as it is written, with its sources.",
+    "run": "Run GRAPH once, in the running hub if there is one, and say why it went where and what it cost.",
+    "answer": "Answer the question that THREAD waits with, and show how its run goes on.",
+    "events": "Print what happened on THREAD, oldest first: the durable events.",
+    "threads": "List threads, the latest changed first, with their newest run.",
+    "runs": "List runs, the latest accepted first.",
+    "usage": "Sum up the calls of models: how many, how many broke off, their tokens, time and cost.",
+    "views": "Look after the views: threads, runs and usage, folded from the log.",
+    "graph": "Look at the graphs.",
+    "plugin": "Look at the plugins.",
+    "models": "Fetch the embedding model that search by meaning needs.",
+    "key": "Make, list and revoke API keys.",
+    "doctor": "Look at everything Hubbub needs here.",
+    "demo": "Index docs/, ask a question over the WebSocket, show the answer as it streams and its trace.",
+}
+"""Each verb with its first sentence, so that help need not import them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Verbs(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the verbs in the order a newcomer needs them."""
         return list(VERBS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say what each verb does."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the verb."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def command(target: Target, graph: str, text: str, thread: str | None, mock: Path | None) -> int:
-    """Run GRAPH once, in the running hub if there is one; tells its steps, why it went where, and its cost.
+    """Run GRAPH once, in the running hub if there is one, and say why it went where and what it cost.
 
     With --mock nothing is called, stored or sent: the graph runs in this process, as its tests do.
     """

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def test_help_loads_nothing_that_takes_long(verb: str) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"Usage: hubbub {verb}".rstrip())
     assert done.stdout.endswith("loaded:\n")
+
+
+@pytest.mark.parametrize(("verb", "sentence"), VERBS.items())
+def test_help_says_of_each_verb_what_the_verb_says_of_itself(verb: str, sentence: str) -> None:
+    assert import_module(f"hub.cli.{verb}").command.get_short_help_str(1000) == sentence
 
 
 def test_an_unknown_verb_is_a_mistake_of_usage(hubbub: Run) -> None:
