@@ -40,12 +40,12 @@ class State(TypedDict, total=False):
     """What was said."""
 
     word: str
-    said: Annotated[list[str], operator.add]
+    heard: Annotated[list[str], operator.add]
 
 
 def _speaker(word: str) -> Any:
     async def speak(state: State) -> State:
-        return {"said": [str((await Slow(word=word).ainvoke("go")).content)]}
+        return {"heard": [str((await Slow(word=word).ainvoke("go")).content)]}
 
     return speak
 

@@ -23,6 +23,8 @@ from tests.faults.place import Place
 SECONDS = float(os.environ.get("HUBBUB_FAULTS_SECONDS", "15"))
 SEED = int(os.environ.get("HUBBUB_FAULTS_SEED", random.randrange(1_000_000)))
 THREADS = 16
+GRAPHS = ("chain", "chain", "parallel")
+"""A text file with effects, and a graph written in Python with two models that write at the same time."""
 ALWAYS = "\n[runs]\nqueue = 100\nattempts = 100\n"
 
 
@@ -31,6 +33,8 @@ async def test_nothing_a_client_was_told_is_lost_or_doubled(
     make_place: MakePlace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place, dice = make_place(ALWAYS), random.Random(SEED)
+    for word in ("left", "right"):
+        (place.folder / f"gate-{word}").touch()
     await place.start()
     stop = time.monotonic() + SECONDS
     async with AsyncExitStack() as stack:
@@ -53,7 +57,7 @@ async def _work(client: Client, luck: float, stop: float) -> None:
     dice = random.Random(luck)
     while time.monotonic() < stop:
         runs = [
-            await client.start("chain", word=f"w{len(client.accepted)}")
+            await client.start(dice.choice(GRAPHS), word=f"w{len(client.accepted)}")
             for _ in range(dice.choice((1, 1, 2)))
         ]
         for run in runs:
