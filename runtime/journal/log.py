@@ -24,6 +24,8 @@ Statements = Sequence[tuple[str, Sequence[object]]]
 
 _IN_VAIN = 5
 """Writers that may die one after the other without having answered anything."""
+_AHEAD = 8
+"""Requests that leave before the loop's turn is over: the writer works on them while the next are made."""
 _LINGER = 0.002
 """Seconds that a write nobody waits for may wait for others to be synced with."""
 _CLOSING = 10.0
@@ -91,7 +93,9 @@ class Log:
         handed = _Handed(number, time.perf_counter(), frame((number, statements)), done)
         self._under_way.append(handed)
         self._unsent.append(handed.data)
-        if urgent:
+        if len(self._unsent) >= _AHEAD:
+            self._flush()
+        elif urgent:
             self.hurry()
         elif self._flushing is None:
             self._flushing = loop.call_later(_LINGER, self._flush)
@@ -136,8 +140,10 @@ class Log:
             await self._process.wait()
 
     def _flush(self) -> None:
-        """Write what was handed over during one turn of the loop with one system call."""
-        self._flushing = None
+        """Write what was handed over with one system call."""
+        if self._flushing:
+            self._flushing.cancel()
+            self._flushing = None
         data = b"".join(self._unsent)
         self._unsent.clear()
         # A broken pipe shows in the reader, which starts the next process and sends again.

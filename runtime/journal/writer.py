@@ -2,7 +2,8 @@
 
 It runs outside the hub's interpreter because a commit beside a busy event loop waits for the GIL
 (FACTS: p95 98 to 222 ms in a thread, 2.4 ms in a process).  While it syncs one batch the next one
-gathers in the pipe, so the batch grows with the load and the cost of a sync is shared.
+gathers in the pipe, and what arrives while a batch is applied joins it, so the batch grows with the load
+and the cost of a sync is shared.
 
 A batch that cannot be written now (the disk is full, the database is locked) is tried again until it
 can, and whatever comes after it waits: what was handed over is never lost and never out of order.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import sqlite3
 import struct
@@ -35,6 +37,8 @@ TROUBLE = 0
 
 _LENGTH = struct.Struct(">I")
 _READ = 1 << 20
+_BATCH = 512
+"""Requests in a batch after which no more join it."""
 _AGAIN = 0.25
 """Seconds until a batch is tried again."""
 _PASSING = {
@@ -121,15 +125,24 @@ def apply(database: sqlite3.Connection, request: Request) -> Outcome:
     return number, refusal
 
 
-def commit(database: sqlite3.Connection, boot: str, batch: list[Request]) -> list[Outcome]:
-    """Commit a batch in one transaction and return each request's outcome.
+def commit(
+    database: sqlite3.Connection,
+    boot: str,
+    batch: list[Request],
+    arrived: Callable[[], list[Request]] = list,
+) -> list[Outcome]:
+    """Commit a batch in one transaction and return each request's outcome; what `arrived` joins the batch.
 
     The outcomes are stored with the batch: a hub whose writer died before it answered asks the next
     one what became of the batch, instead of guessing.
     """
     database.execute("BEGIN IMMEDIATE")
     try:
-        outcomes = [apply(database, request) for request in batch]
+        outcomes, joining = list[Outcome](), batch
+        while joining:
+            outcomes += [apply(database, request) for request in joining]
+            joining = arrived() if len(outcomes) < _BATCH else []
+            batch += joining
         database.execute("UPDATE writer SET boot = ?, outcomes = ?", (boot, _encode(outcomes)))
         database.execute("COMMIT")
     except sqlite3.Error:
@@ -140,12 +153,16 @@ def commit(database: sqlite3.Connection, boot: str, batch: list[Request]) -> lis
 
 
 def persist(
-    database: sqlite3.Connection, boot: str, batch: list[Request], say: Callable[[str], None]
+    database: sqlite3.Connection,
+    boot: str,
+    batch: list[Request],
+    say: Callable[[str], None],
+    arrived: Callable[[], list[Request]] = list,
 ) -> list[Outcome]:
     """Commit a batch, however long that takes; `say` is told why it cannot be written yet."""
     while True:
         try:
-            return commit(database, boot, batch)
+            return commit(database, boot, batch, arrived)
         except sqlite3.Error as error:
             say(str(error))
             if error.sqlite_errorcode & 0xFF not in _PASSING:
@@ -156,9 +173,14 @@ def persist(
 def serve(database: sqlite3.Connection, boot: str, source: int, sink: int) -> None:
     """Commit batches until the pipe closes, also those of a hub that was killed and reads no answer."""
     frames = Frames()
+
+    def arrived() -> list[Request]:
+        ready = select.select([source], [], [], 0)[0]
+        return [_decode(body) for body in frames.feed(os.read(source, _READ))] if ready else []
+
     while data := os.read(source, _READ):
         if batch := [_decode(body) for body in frames.feed(data)]:
-            outcomes = persist(database, boot, batch, lambda why: _send(sink, [(TROUBLE, why)]))
+            outcomes = persist(database, boot, batch, lambda why: _send(sink, [(TROUBLE, why)]), arrived)
             with suppress(BrokenPipeError):
                 _send(sink, outcomes)
 

@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -59,7 +60,13 @@ def main(arguments: list[str]) -> None:
     sys.argv = arguments[1:]
     file, commit = Path(arguments[2]).with_name(FILE), writer.commit
 
-    def watched(database: sqlite3.Connection, boot: str, batch: list[Request]) -> list[Outcome]:
+    def watched(
+        database: sqlite3.Connection,
+        boot: str,
+        batch: list[Request],
+        arrived: Callable[[], list[Request]] = list,
+    ) -> list[Outcome]:
+        batch += arrived()  # now, so that what springs a trap is seen before it is committed
         if (place := _sprung(file, batch)) is None:
             return commit(database, boot, batch)
         trap, at = place

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from runtime.errors import CannotStart
 from runtime.journal.log import Log
 from runtime.journal.statements import SCHEMA_VERSION
-from runtime.journal.writer import Frames, frame, open_database
+from runtime.journal.writer import Frames, Request, commit, frame, open_database
 
 
 @pytest.fixture
@@ -29,6 +29,11 @@ async def log(tmp_path: Path) -> AsyncIterator[Log]:
 
 def event(thread: str, position: int) -> tuple[str, tuple[object, ...]]:
     return "event", (thread, position, position, "run", "custom", "", b"{}", 0)
+
+
+def request(position: int) -> Request:
+    name, parameters = event("t", position)
+    return position, [(name, list(parameters))]
 
 
 def positions(path: Path, thread: str) -> list[int]:
@@ -130,3 +135,12 @@ def _execute(path: Path, sql: str) -> None:
 def _cut_in_half(path: Path) -> None:
     open_database(str(path), "full").close()
     os.truncate(path, path.stat().st_size // 2)
+
+
+def test_what_arrives_while_a_batch_is_applied_joins_it(tmp_path: Path) -> None:
+    database = open_database(str(tmp_path / "journal.db"), "normal")
+    first, *waiting = [[request(1)], [request(2)], [request(3)], list[Request]()]
+    batch = list(first)
+    assert commit(database, "boot", batch, lambda: waiting.pop(0)) == [(1, ""), (2, ""), (3, "")]
+    assert [number for number, _ in batch] == [1, 2, 3]
+    assert positions(tmp_path / "journal.db", "t") == [1, 2, 3]
