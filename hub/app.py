@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -34,9 +35,11 @@ from hub.routes import (
     usage,
 )
 from runtime.telemetry import get_logger
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from runtime.engine import Engine
+    from runtime.graphs.served import GraphState
 
 __all__ = ["ENDPOINTS", "ENGINE", "Server", "build_app", "serve"]
 
@@ -83,8 +86,18 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
 
 async def _parts(app: web.Application) -> AsyncIterator[None]:
     await app[KEYRING].load()
+    app[ENGINE].graphs.told = partial(_tell_of_graph, app[CONNECTIONS])
     yield
     await app[BACKGROUND].aclose()
+
+
+def _tell_of_graph(connections: Connections, state: GraphState) -> None:
+    about: JsonObject = {"graph": state.name, "version": state.version}
+    if state.canary:
+        about |= {"canary": state.canary, "percent": state.percent}
+    if state.draft:
+        about["draft"] = state.draft
+    connections.tell("graphs", {**about, "problems": [str(finding) for finding in state.findings]})
 
 
 @dataclass(frozen=True, slots=True)

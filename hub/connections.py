@@ -13,6 +13,7 @@ from aiohttp import web
 from hub.session import Bounds
 from runtime.errors import Overloaded
 from runtime.settings import HubLimits, Settings
+from runtime.types import JsonObject
 
 _SOON, _SPREAD = 250, 20
 """Clients come back after so many milliseconds at the earliest, spread by so many for each of them."""
@@ -44,6 +45,9 @@ class Connection(Protocol):
 
     def drain(self, reconnect_after_ms: int) -> None:
         """Tell the client to move."""
+
+    def tell(self, channel: str, data: JsonObject) -> None:
+        """Tell the client what concerns no thread, if it has asked for that."""
 
     async def aclose(self) -> None:
         """Send what is ready, then close."""
@@ -98,6 +102,11 @@ class Connections:
         latest = min(_LATEST, _SOON + _SPREAD * len(self._open))
         for connection in self._open:
             connection.drain(random.randint(_SOON, latest + _SOON))  # noqa: S311 - spreads load, hides nothing
+
+    def tell(self, channel: str, data: JsonObject) -> None:
+        """Tell all clients that have subscribed to a channel what concerns no thread."""
+        for connection in self._open:
+            connection.tell(channel, data)
 
     async def aclose(self) -> None:
         """Close all."""

@@ -16,6 +16,7 @@ from runtime.types import Health, JsonObject
 
 if TYPE_CHECKING:
     from runtime.engine import Engine
+    from runtime.graphs.served import GraphState
 
 _KEYWORD = (
     "Search works by keyword alone, because there is no embedding model; `hubbub models pull` fetches one, "
@@ -23,6 +24,8 @@ _KEYWORD = (
 )
 _FATAL = frozenset({"journal"})
 """Parts without which no request can be served; trouble in another one is a warning."""
+_PATIENCE = 1.0
+"""Seconds to wait for graph files that nobody has read since the start."""
 
 
 async def livez(request: web.Request) -> web.Response:
@@ -94,8 +97,13 @@ def _unready(reason: str) -> web.Response:
 
 async def _checks(engine: Engine) -> dict[str, list[JsonObject]]:
     parts = await engine.health()
-    for more in (_plugins, _models, _graphs, _search):
+    for more in (_plugins, _models, _search):
         parts |= more(engine)
+    parts |= {f"graph:{state.name}": _graph(state) for state in await engine.graphs.states(_PATIENCE)}
+    if unread := engine.graphs.unread:
+        parts["graphs:unread"] = Health(
+            True, f"{unread} files are still to be checked; ask again in a moment."
+        )
     return {name: [_check(name, health)] for name, health in parts.items()}
 
 
@@ -114,11 +122,14 @@ def _models(engine: Engine) -> Iterator[tuple[str, Health]]:
         yield f"model:{name}", Health(bool(alias.usable), "; ".join(told))
 
 
-def _graphs(engine: Engine) -> Iterator[tuple[str, Health]]:
-    problems = engine.library.problems()
-    for name in sorted({*engine.library.names(), *problems}):
-        found = "; ".join(str(finding) for finding in problems.get(name, ()))
-        yield f"graph:{name}", Health(not found, found)
+def _graph(state: GraphState) -> Health:
+    told = [f"version {state.version}"] if state.version else []
+    if state.canary:
+        told.append(f"{state.percent} % of the threads get version {state.canary}")
+    if state.draft:
+        told.append(f"version {state.draft} is written and not published")
+    told += [str(finding) for finding in state.findings]
+    return Health(not state.errors, "; ".join(told))
 
 
 def _search(engine: Engine) -> Iterator[tuple[str, Health]]:

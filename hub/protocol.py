@@ -21,7 +21,10 @@ MAX_FRAME: Final = 1 << 20
 """Bytes of the longest frame that clients take."""
 
 CHANNELS: Final = frozenset(
-    {"values", "updates", "messages", "tools", "lifecycle", "input", "checkpoints", "tasks", "custom"}
+    {
+        *("values", "updates", "messages", "tools", "lifecycle", "input", "checkpoints", "tasks", "custom"),
+        "graphs",  # of no thread: which graphs were edited or published
+    }
 )
 DURABLE: Final = frozenset({"updates", "lifecycle", "input", "checkpoints", "custom"})
 """Channels all of whose events are in the log."""
@@ -267,7 +270,7 @@ def event_frame(prefix: bytes, event: Event) -> bytes:
 
 
 def notice(method: str, data: JsonObject, thread: str = "", seq: int | None = None) -> bytes:
-    """Return an event that is not of the log: `drain`, `lagged`, the state a subscriber begins with."""
+    """Return an event that is not of the log: `drain`, `graphs`, `lagged`, the state one begins with."""
     event: JsonObject = {"type": "event"}
     if thread:
         event["thread"] = thread

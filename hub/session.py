@@ -167,6 +167,11 @@ class Session:
         """Say that this hub stops."""
         self._place(Frame(notice("drain", {"reconnect_after_ms": reconnect_after_ms})))
 
+    def tell(self, channel: str, data: JsonObject) -> None:
+        """Say what concerns no thread, if somebody has subscribed to the channel."""
+        if self._subscriptions.want(channel):
+            self._place(Frame(notice(channel, data)))
+
     def _answer(self, command: Command) -> Command | None:
         if command.method == "ping":
             self.succeed(command, {})

@@ -25,6 +25,7 @@ from hub.stall import Stall, held_for
 from runtime.errors import HubbubError, NotFound, Overloaded, Unauthenticated
 from runtime.runs.threads import new_thread
 from runtime.telemetry import Span, bind, get_logger
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 
@@ -364,6 +365,11 @@ class Socket:
     def drain(self, reconnect_after_ms: int) -> None:
         """Tell the client to move."""
         self._session.drain(reconnect_after_ms)
+        self._delivery.flush()
+
+    def tell(self, channel: str, data: JsonObject) -> None:
+        """Tell the client what concerns no thread, if it has asked for that."""
+        self._session.tell(channel, data)
         self._delivery.flush()
 
     async def aclose(self) -> None:

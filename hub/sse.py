@@ -108,6 +108,11 @@ class EventStream:
         self._session.drain(reconnect_after_ms)
         self._delivery.flush()
 
+    def tell(self, channel: str, data: JsonObject) -> None:
+        """Tell the client what concerns no thread, if it has asked for that."""
+        self._session.tell(channel, data)
+        self._delivery.flush()
+
     async def aclose(self) -> None:
         """Send what is ready, then end."""
         try:

@@ -116,6 +116,10 @@ class Subscriptions:
         """Whether a subscription has not ended."""
         return id in self._open
 
+    def want(self, channel: str) -> bool:
+        """Whether one of them is for a channel."""
+        return any(channel in each.channels for each in self._open.values())
+
     def open(self, thread: str, given: Subscribe, start: int) -> Subscription:
         """Begin a new one after the seq `start`; Overloaded when there are too many."""
         self._check_room(1)

@@ -16,7 +16,6 @@ LATER: Final[tuple[str, ...]] = (
     "auth.jwt",
     "storage.url",
     "bus",
-    "graphs.publish",
     "search.chroma",
     "models.*.strategy",
     "models.*.retries",

@@ -13,7 +13,9 @@ from runtime.egress import Egress
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.live import Plugins
 from runtime.gateway.gateway import Gateway
-from runtime.graphs.library import GraphLibrary
+from runtime.graphs.library import SUFFIX, GraphLibrary
+from runtime.graphs.served import ServedGraphs
+from runtime.journal.graphs import JournalGraphs
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
@@ -29,6 +31,7 @@ from runtime.runs.threads import Threads
 from runtime.search import Search
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import Health
+from runtime.watch import FolderWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +87,7 @@ class Engine:
     telemetry: Telemetry
     plugins: Plugins
     journal: SqliteJournal
-    library: GraphLibrary
+    graphs: ServedGraphs
     gateway: Gateway
     search: Search
     threads: Threads
@@ -105,7 +108,7 @@ class Engine:
         """Return the health of each part, by name."""
         ill = ("failed", "stale", "resting")
         broken = [f"{each.name} ({each.state})" for each in self.catalog.plugins if each.state in ill]
-        problems = sorted(self.library.problems())
+        problems = [state.name for state in await self.graphs.states() if state.errors]
         return {
             "journal": await self.journal.check(),
             "search": self.search.health(),
@@ -176,19 +179,23 @@ async def open_engine(settings: Settings) -> Engine:
         store = Store(JournalItems(journal), search)
         await store.open()
         stack.push_async_callback(store.aclose)
-        library = await asyncio.to_thread(GraphLibrary, settings, catalog)
-        await asyncio.to_thread(library.keep)
+        edits = FolderWatch(settings.workspace / "graphs", SUFFIX)
+        library = GraphLibrary(settings, catalog)
         await add_python_graphs(library, plugins.catalog, settings)
+        by_hand = settings.graphs.publish == "by-hand"
+        graphs = ServedGraphs(library, JournalGraphs(journal), by_hand=by_hand)
+        await graphs.open()
+        plugins.changed = graphs.plugins_changed
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         services = _Services(gateway, search, Egress(settings.egress.allow))
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
-        worker = Worker(library, saver, services, telemetry, settings.runs.timeout, ledger, lent)
+        worker = Worker(graphs, saver, services, telemetry, settings.runs.timeout, ledger, lent)
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
-        states = States(library, saver)
-        runs = Runs(journal, channels, queue, dispatcher, library, states, ledger)
+        states = States(graphs, saver)
+        runs = Runs(journal, channels, queue, dispatcher, graphs, states, ledger)
         threads = Threads(journal, channels, queue, states)
         if recovered := await runs.recover():
             _log.info("unfinished runs go on", runs=recovered)
@@ -199,6 +206,8 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(_end, sweeping)
         editing = asyncio.create_task(plugins.follow(), name="plugins")
         stack.push_async_callback(_end, editing)
+        following = asyncio.create_task(graphs.follow(edits.changes()), name="graphs")
+        stack.push_async_callback(_end, following)
         last.pop_all()
         return Engine(
             *(
@@ -206,7 +215,7 @@ async def open_engine(settings: Settings) -> Engine:
                 telemetry,
                 plugins,
                 journal,
-                library,
+                graphs,
                 gateway,
                 search,
                 threads,

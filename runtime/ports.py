@@ -12,6 +12,7 @@ from runtime.types import (
     Delta,
     Effect,
     Event,
+    GraphText,
     Health,
     Hit,
     Hits,
@@ -22,6 +23,7 @@ from runtime.types import (
     JsonObject,
     ModelCall,
     Passage,
+    Publication,
     Reply,
     Run,
     RunOptions,
@@ -462,6 +464,25 @@ class Ledger(Protocol):
 
     async def ending(self, run: str) -> JsonObject | None:
         """Return how a run ends once it is undone; None when nobody has begun to undo it."""
+
+
+class GraphVersions(Protocol):
+    """The texts of all versions of graph files, and which of them new runs get."""
+
+    async def text(self, graph: str, version: str) -> GraphText | None:
+        """Return the text of a version, or None."""
+
+    async def texts(self, graph: str) -> Sequence[GraphText]:
+        """Return those of all its versions that are kept, the newest first."""
+
+    async def publications(self) -> Sequence[Publication]:
+        """Return what is published, one for each graph."""
+
+    async def put(self, texts: Sequence[GraphText], publication: Publication | None) -> None:
+        """Keep texts, and publish, in one commit; a text that is kept already stays as it is."""
+
+    async def withdraw(self, graph: str) -> None:
+        """Publish nothing of a graph any more; its texts stay."""
 
 
 # --------------------------------------------------------------------------- the store

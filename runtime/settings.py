@@ -182,8 +182,9 @@ class RunsSettings(_Section):
 
 
 class GraphsSettings(_Section):
-    """Graphs beside those of the workspace: the `langgraph.json` of an application."""
+    """How an edit reaches new runs, and the `langgraph.json` of an application that is served too."""
 
+    publish: Literal["on-save", "by-hand"] = "on-save"
     langgraph: OptionalPath = None
 
 

@@ -496,6 +496,41 @@ class ItemWrite:
     vectors: ItemVectors | None = None
 
 
+# --------------------------------------------------------------------------- graphs
+
+
+@dataclass(frozen=True, slots=True)
+class GraphText:
+    """The text of one version of a graph file, with the versions of the graphs inside, by name.
+
+    `at` is when it was first kept, in Unix seconds.
+    """
+
+    graph: str
+    version: str
+    text: str
+    inside: Mapping[str, str] = field(default_factory=dict)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Which versions of a graph file new runs get.
+
+    `live` is the one for all, but for `percent` of the threads while there is a `canary`.  `before` are
+    the versions that were live earlier, the latest last.  `held` is the hash of a text that was rolled
+    back: while the file says the same, it is not made live again.
+    """
+
+    graph: str
+    live: str
+    canary: str = ""
+    percent: int = 0
+    before: tuple[str, ...] = ()
+    held: str = ""
+    at: float = 0.0
+
+
 # --------------------------------------------------------------------------- usage and views
 
 

@@ -53,7 +53,7 @@ def check(target: Target, files: tuple[Path, ...], as_json: bool) -> int:
 def show(target: Target, name: str, mermaid: bool) -> None:
     """Draw the graph NAME: its steps, and where each one goes."""
     from runtime.graphs.draw import as_mermaid, as_text, drawing_as_mermaid, drawing_as_text
-    from runtime.graphs.library import GraphVersion
+    from runtime.graphs.text_version import GraphVersion
 
     version = open_library(target).get(name)
     if isinstance(version, GraphVersion):

@@ -14,8 +14,8 @@ from hub.cli.progress import Progress
 from runtime.errors import CannotStart, InvalidInput
 from runtime.graphs.cases import cases_of
 from runtime.graphs.decisions import Decision
-from runtime.graphs.library import GraphVersion
 from runtime.graphs.rehearse import Report, rehearse, try_out
+from runtime.graphs.text_version import GraphVersion
 from runtime.toml import parse_toml
 
 if TYPE_CHECKING:

@@ -18,13 +18,15 @@ import click
 from hub.cli.chat import input_of, text_field
 from hub.cli.output import program
 from hub.cli.program import Target
-from runtime.errors import StorageError
+from runtime.errors import HubbubError, StorageError
 
 if TYPE_CHECKING:
     from hub.app import Server
     from runtime.settings import Settings
 
 QUESTION = "What is a thread?"
+_TRIED = 8
+"""Graphs that are read to find one to try: a start waits for no more."""
 _INTERRUPTED = 130
 """The exit code of a process that a second signal ended."""
 
@@ -72,7 +74,7 @@ async def _serve(settings: Settings) -> None:
         server = await _open(settings)
         _spare_the_collector()
         lock.publish(server.url, server.engine.boot_token)
-        _greet(server)
+        await _greet(server)
         try:
             await _stop_or_loss(told_to_stop, server)
         finally:
@@ -152,7 +154,7 @@ async def _open(settings: Settings) -> Server:
         raise
 
 
-def _greet(server: Server) -> None:
+async def _greet(server: Server) -> None:
     """Say in three lines what to try."""
     settings = server.engine.settings
     click.echo(
@@ -162,8 +164,8 @@ def _greet(server: Server) -> None:
     if settings.workspace != Path.cwd():
         here += f" --workspace {shlex.quote(str(settings.workspace))}"
     key = " -H 'Authorization: Bearer KEY'" if settings.auth.mode == "keys" else ""
-    for name in server.engine.library.names():
-        if field := text_field(server.engine.library.get(name).input_schema):
+    for name in server.engine.graphs.names()[:_TRIED]:
+        if field := await _question(server, name):
             body = shlex.quote(json.dumps(input_of(field, QUESTION)))
             click.echo(f"Ask:   curl -s {server.url}/graphs/{name}{key} -d {body}")
             click.echo(f"Talk:  {here} chat {name}")
@@ -172,6 +174,14 @@ def _greet(server: Server) -> None:
         click.echo(f"Look:  {here} graph check")
         click.echo(f"Run:   {here} run GRAPH --input JSON")
     sys.stdout.flush()
+
+
+async def _question(server: Server, name: str) -> str | None:
+    """Return the input of a graph that takes a question; None when it takes none, or has mistakes."""
+    try:
+        return text_field((await server.engine.graphs.get(name)).input_schema)
+    except HubbubError:
+        return None
 
 
 def _end_with_stdin() -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any
 
 import msgspec
 import orjson
@@ -25,6 +24,8 @@ _log = get_logger(__name__)
 
 _NAME_LENGTH = 64
 _PATHS = 10_000
+_PATIENCE = 5.0
+"""Seconds to wait for graph files that nobody has read yet."""
 _BETWEEN = 0.05
 """Seconds between two lines of progress of the same phase: a terminal shows no more."""
 
@@ -84,10 +85,9 @@ async def plugins(call: Call[Nothing]) -> web.Response:
     return reply([asdict(plugin) for plugin in call.engine.catalog.plugins])
 
 
-async def problems(call: Call[Nothing]) -> web.Response:
-    """List the findings of every graph file that has some."""
-    found = call.engine.library.problems()
-    return reply({name: [_finding(each) for each in findings] for name, findings in found.items()})
+async def graphs(call: Call[Nothing]) -> web.Response:
+    """List the graphs: the versions that new runs get, and what is wrong with what is written."""
+    return reply([asdict(state) for state in await call.engine.graphs.states(_PATIENCE)])
 
 
 async def rebuild_views(call: Call[Nothing]) -> web.Response:
@@ -123,10 +123,6 @@ def _key(key: ApiKey) -> JsonObject:
     }
 
 
-def _finding(finding: Any) -> JsonObject:
-    return asdict(finding)
-
-
 def _check_name(name: str) -> None:
     if not (0 < len(name) <= _NAME_LENGTH and name.isprintable() and name == name.strip()):
         raise InvalidInput(f"A name is 1 to {_NAME_LENGTH} printable characters; choose another.")
@@ -135,7 +131,7 @@ def _check_name(name: str) -> None:
 ENDPOINTS = (
     Endpoint("POST", "/admin/index", "admin.index", index, Indexing, access="owner", long=True),
     Endpoint("GET", "/admin/plugins", "admin.plugins", plugins, access="owner"),
-    Endpoint("GET", "/admin/graphs/problems", "admin.graphs", problems, access="owner"),
+    Endpoint("GET", "/admin/graphs", "admin.graphs", graphs, access="owner"),
     Endpoint("POST", "/admin/views/rebuild", "admin.views", rebuild_views, access="owner"),
     Endpoint("GET", "/admin/keys", "admin.keys", list_keys, access="owner"),
     Endpoint("POST", "/admin/keys", "admin.keys", create_key, NewKey, access="owner"),

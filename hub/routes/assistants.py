@@ -50,7 +50,7 @@ async def search(call: Call[AssistantSearch]) -> web.Response:
     given = call.given
     if not 1 <= given.limit <= MOST or given.offset < 0:
         raise InvalidInput(f"`limit` is 1 to {MOST} and `offset` not negative; ask for another page.")
-    found = _found(call)
+    found = await _found(call)
     page = found[given.offset : given.offset + given.limit]
     more = len(found) > given.offset + given.limit
     headers = {"X-Pagination-Total": str(len(found))}
@@ -61,17 +61,17 @@ async def search(call: Call[AssistantSearch]) -> web.Response:
 
 async def count(call: Call[AssistantSearch]) -> web.Response:
     """Count the graphs that pass their check."""
-    return reply(len(_found(call)))
+    return reply(len(await _found(call)))
 
 
 async def get(call: Call[Nothing]) -> web.Response:
     """Return a graph as an assistant."""
-    return reply(_assistant(_version(call)))
+    return reply(_assistant(await _version(call)))
 
 
 async def schemas(call: Call[Nothing]) -> web.Response:
     """Return the JSON Schemas of a graph."""
-    version = _version(call)
+    version = await _version(call)
     return reply(
         {
             "graph_id": version.name,
@@ -86,13 +86,13 @@ async def schemas(call: Call[Nothing]) -> web.Response:
 
 async def graph(call: Call[Drawn]) -> web.Response:
     """Return a graph's steps and edges."""
-    return reply(_version(call).drawn(_xray(call.given.xray)))
+    return reply((await _version(call)).drawn(_xray(call.given.xray)))
 
 
 async def subgraphs(call: Call[Inner]) -> web.Response:
     """Return the schemas of the graphs inside a graph, by the steps that lead to them."""
     wanted = call.request.match_info.get("namespace")
-    found = _version(call).subgraphs(recurse=call.given.recurse or wanted is not None)
+    found = (await _version(call)).subgraphs(recurse=call.given.recurse or wanted is not None)
     if wanted is None:
         return reply(found)
     if wanted not in found:
@@ -109,18 +109,18 @@ def _xray(text: str) -> bool | int:
     raise InvalidInput("`xray` is true, false or a number of levels above 0; mend it.")
 
 
-def _version(call: Call[Any]) -> Version:
-    return call.engine.library.get(call.path("assistant_id"))
+async def _version(call: Call[Any]) -> Version:
+    return await call.engine.graphs.get(call.path("assistant_id"))
 
 
-def _found(call: Call[AssistantSearch]) -> list[JsonObject]:
-    given, library = call.given, call.engine.library
+async def _found(call: Call[AssistantSearch]) -> list[JsonObject]:
+    given, graphs = call.given, call.engine.graphs
     found = []
-    for name in library.names():
+    for name in graphs.names():
         if given.graph_id not in (None, name) or (given.name or "").lower() not in name.lower():
             continue
         try:
-            assistant = _assistant(library.get(name))
+            assistant = _assistant(await graphs.get(name))
         except HubbubError:
             continue  # a graph with mistakes is named on /healthz, and cannot be run
         if has(assistant["metadata"], given.metadata):

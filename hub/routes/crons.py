@@ -52,7 +52,7 @@ async def create(call: Call[CronBody]) -> web.Response:
     body, thread = call.given, call.request.match_info.get("thread_id")
     if thread is not None:
         await call.engine.threads.get(call.tenant, thread)
-    call.engine.library.get(body.assistant_id)
+    await call.engine.graphs.get(body.assistant_id)
     cron = await call.engine.crons.create(
         start_run(call, body, thread),
         body.schedule,

@@ -1,312 +1,217 @@
-"""The graphs of a workspace: read, checked, compiled once, and kept by version."""
+"""The graphs of a workspace as they are written: files, each read when it is asked for, and Python."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
 
-import orjson
-
-from runtime.errors import GraphError, NotFound, StorageError
+from runtime.errors import GraphError, NotFound
 from runtime.extensions.catalog import Catalog
 from runtime.graphs.check import check_document, own_params
-from runtime.graphs.fields import checked_change, checked_input, schema_of
-from runtime.graphs.file import GraphFile, Limits
 from runtime.graphs.findings import Finding, in_sentence, near
-from runtime.graphs.run_config import check_limits, refuse_own_values
+from runtime.graphs.source import Unreadable, read_source
+from runtime.graphs.text_version import GraphVersion, version_hash
 from runtime.graphs.version import Version
 from runtime.settings import Settings
-from runtime.toml import TomlSyntaxError, parse_toml
-from runtime.types import Effect, JsonObject, Run
+from runtime.toml import TomlDocument, TomlSyntaxError, parse_toml
 
-if TYPE_CHECKING:
-    from langgraph.checkpoint.base import BaseCheckpointSaver
-    from langgraph.pregel import Pregel
-    from langgraph.store.base import BaseStore
-
-    from runtime.graphs.scope import RunScope
-
-ABI = 1
-"""Grows when the compiler makes something else of the same file; part of every version."""
-
-_VERSION_LENGTH = 16
-
-
-@dataclass(frozen=True)
-class GraphVersion:
-    """One version of a graph, which never changes: `version` is the hash of everything that decides."""
-
-    name: str
-    version: str
-    file: str
-    spec: GraphFile
-    own_params: Mapping[str, type[Any] | None] = field(repr=False)
-    secret: Callable[[str, str], str] = field(repr=False)
-    _compiled: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
-
-    config_schema: ClassVar[None] = None
-    context_schema: ClassVar[None] = None
-    tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks", "checkpoints")
-    """Its text comes straight from the gateway, not through LangGraph's messages."""
-    waits_to_act: ClassVar[bool] = True
-
-    @property
-    def about(self) -> str:
-        """One sentence on what it does."""
-        return self.spec.about
-
-    @property
-    def limits(self) -> Limits:
-        """The bounds of a run."""
-        return self.spec.limits
-
-    @property
-    def steps(self) -> Sequence[str]:
-        """Its steps."""
-        return tuple(self.spec.nodes)
-
-    @property
-    def conversation(self) -> str | None:
-        """The field that messages sent into a run go to; None when the graph keeps no messages."""
-        return next((name for name, one in self.spec.fields.items() if one.merge == "messages"), None)
-
-    @cached_property
-    def input_schema(self) -> JsonObject:
-        """JSON Schema of what a run is given."""
-        return schema_of("input", self.spec.input)
-
-    @cached_property
-    def output_schema(self) -> JsonObject:
-        """JSON Schema of what a run gives."""
-        return schema_of("output", {name: self.spec.fields[name] for name in self.spec.output})
-
-    @cached_property
-    def state_schema(self) -> JsonObject:
-        """JSON Schema of what the steps share."""
-        return schema_of("state", self.spec.fields)
-
-    def validate_input(self, input: JsonObject | None) -> JsonObject:
-        """Return a run's input with its defaults; InvalidInput names the first thing that is wrong."""
-        return checked_input(self.name, self.spec.input, input)
-
-    def validate_change(self, values: Mapping[str, Any]) -> JsonObject:
-        """Return a change of a state, as the state holds it; InvalidInput names the first thing wrong."""
-        return checked_change(self.name, self.spec.fields, values)
-
-    def validate_config(self, config: JsonObject) -> None:
-        """Refuse values that no step could read."""
-        check_limits(config, self.limits)
-        refuse_own_values(config)
-
-    def initial(self, input: JsonObject | None) -> JsonObject:
-        """Return the state a run with this input begins with."""
-        from runtime.graphs.compile import initial_state
-
-        return initial_state(self.spec, input or {})
-
-    def configurable(self, run: Run) -> JsonObject:
-        """Return nothing: its steps read `input` and `state`."""
-        return {}
-
-    def tries(self, step: str) -> int:
-        """Return how often a step is tried at most."""
-        return 1 + self.spec.nodes[step].retry
-
-    def context(self, run: Run, scope: RunScope) -> RunScope:
-        """Return what its steps are run with."""
-        return scope
-
-    def visible(self, values: Mapping[str, Any] | None) -> JsonObject:
-        """Return the declared part of a state."""
-        return {name: value for name, value in (values or {}).items() if name in self.spec.fields}
-
-    changes = visible
-
-    def told(self, values: Any) -> bool:
-        """Whether this is an item of a map, as `mapping` gives it: its steps have told what they wrote."""
-        return isinstance(values, list)
-
-    def output_of(self, values: Mapping[str, Any]) -> JsonObject:
-        """Return what a run with this final state gives: exactly the keys of `output`."""
-        return {name: values.get(name) for name in self.spec.output}
-
-    async def undo(self, effect: Effect, scope: RunScope) -> JsonObject:
-        """Undo one step; returns `{by, result}`: which step did it, and what that gave."""
-        from runtime.graphs.compile import undo
-
-        return await undo(self.spec, self.own_params, self.secret, effect, scope)
-
-    def drawn(self, xray: bool | int) -> JsonObject:
-        """Return its steps and edges."""
-        return self.compiled(None).get_graph(xray=xray).to_json()
-
-    def subgraphs(self, *, recurse: bool) -> dict[str, JsonObject]:
-        """Return nothing: there are no graphs inside."""
-        return {}
-
-    def continues(self, version: str) -> bool:
-        """Return False: another text or another plugin may decide otherwise."""
-        return False
-
-    def compiled(
-        self, checkpointer: BaseCheckpointSaver[Any] | None, store: BaseStore | None = None
-    ) -> Pregel[Any, Any, Any, Any]:
-        """Return it as LangGraph runs it; compiled once for each checkpointer and store."""
-        key = id(checkpointer), id(store)
-        if key not in self._compiled:
-            from runtime.graphs.compile import compile_graph
-
-            builder = compile_graph(self.spec, self.own_params, self.secret)
-            self._compiled[key] = builder.compile(checkpointer=checkpointer, store=store, name=self.name)
-        return self._compiled[key]  # type: ignore[no-any-return]
-
-    @asynccontextmanager
-    async def opened(
-        self,
-        run: Run,
-        checkpointer: BaseCheckpointSaver[Any] | None,
-        store: BaseStore | None = None,
-    ) -> AsyncGenerator[Pregel[Any, Any, Any, Any]]:
-        """Give it for one run: the same for every run."""
-        yield self.compiled(checkpointer, store)
+SUFFIX = ".toml"
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A graph as it was found: a version, or the reasons why there is none."""
+class Draft:
+    """What a graph file says: a version, or the mistakes for which there is none."""
 
-    version: Version | None
-    findings: Sequence[Finding]
+    version: GraphVersion | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of its version."""
+        return self.version.spec.document.text if self.version else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A graph file that was read: a document, or why it is none."""
+
+    name: str
+    path: str
+    document: TomlDocument | None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def inside(self) -> list[str]:
+        """The graphs that its steps run."""
+        nodes = self.document.data.get("node") if self.document else None
+        steps = nodes.values() if isinstance(nodes, dict) else ()
+        named = [step.get("graph") for step in steps if isinstance(step, dict) and step.get("use") == "graph"]
+        return sorted({name for name in named if isinstance(name, str)})
 
 
 class GraphLibrary:
-    """Reads `graphs/*.toml` of the workspace when it is made; graphs written in Python are added to it."""
+    """`graphs/*.toml`, none of which is read before somebody asks; graphs in Python are added to it."""
 
     def __init__(self, settings: Settings, catalog: Callable[[], Catalog]) -> None:
         self._settings, self._catalog = settings, catalog
-        self._folder = settings.workspace / "graphs"
-        self._kept = settings.var / "graphs"
-        self._versions: dict[tuple[str, str], GraphVersion] = {}
-        self._entries: dict[str, _Entry] = {}
-        for path in sorted(self._folder.glob("*.toml")):
-            self._entries[path.stem] = self._read(path)
+        self.folder = settings.workspace / "graphs"
+        self._files = sorted(path.stem for path in self.folder.glob(f"*{SUFFIX}"))
+        self._python: dict[str, Version] = {}
+        self._lacks: dict[str, Finding] = {}
+        self._drafts: dict[str, Draft] = {}
+
+    # ----------------------------------------------------------------- graphs written in Python
 
     def add(self, version: Version) -> None:
         """Add a graph written in Python; GraphError when its name is taken."""
-        taken = self._entries.get(version.name)
-        if taken is not None:
-            owner = taken.version.file if taken.version else taken.findings[0].file
+        taken = self._python.get(version.name)
+        if taken is not None or version.name in self._files:
+            owner = taken.file if taken else f"graphs/{version.name}{SUFFIX}"
             raise GraphError(
                 f"{version.file}: the graph {version.name} has the name of one in {owner}; rename one."
             )
-        self._entries[version.name] = _Entry(version, ())
+        self._python[version.name] = version
 
     def lack(self, name: str, where: str, reason: str) -> None:
         """Remember why a graph written in Python, which a plugin supplies at `FILE:LINE`, is not there."""
-        if name not in self._entries:
+        if name not in self._python and name not in self._files:
             file, _, line = where.rpartition(":")
-            self._entries[name] = _Entry(None, [Finding(file, int(line), 1, "E17", reason)])
+            self._lacks[name] = Finding(file, int(line), 1, "E17", reason)
+
+    def python(self, name: str) -> Version | None:
+        """Return a graph written in Python, unless there is a file of that name."""
+        return None if name in self._files else self._python.get(name)
+
+    def lacks(self) -> dict[str, Finding]:
+        """Return why some graphs written in Python are not there."""
+        return {name: finding for name, finding in self._lacks.items() if name not in self._files}
+
+    # ----------------------------------------------------------------- what there is
+
+    def files(self) -> list[str]:
+        """Name the graphs that have a file; none is read for it."""
+        return list(self._files)
+
+    def known(self) -> list[str]:
+        """Name every graph that is written somewhere, be it with mistakes."""
+        return [*self._files, *(name for name in self._python if name not in self._files)]
+
+    def changed(self, name: str) -> None:
+        """Take note that a file was added, edited or removed."""
+        self._drafts.pop(name, None)
+        there = (self.folder / f"{name}{SUFFIX}").exists()
+        if there and name not in self._files:
+            self._files = sorted([*self._files, name])
+        elif not there and name in self._files:
+            self._files.remove(name)
 
     def names(self) -> list[str]:
-        """Name the graphs that can be run."""
-        return [name for name, entry in self._entries.items() if entry.version]
+        """Name the graphs that can be run, for which all are read."""
+        return [name for name in self.known() if name in self._python or self._draft(name).version]
 
     def get(self, name: str) -> Version:
-        """Return the version for new runs; NotFound, or GraphError while the file has mistakes."""
-        entry = self._entries.get(name)
-        if entry is None:
-            raise NotFound(f"There is no graph {name[:100]}; {in_sentence(near(name, self.names()))}")
-        if entry.version is None:
-            first, more = entry.findings[0], len(entry.findings) - 1
-            rest = f" (and {more} more; see `hubbub graph check`)" if more else ""
-            raise GraphError(f"The graph {name} has a mistake: {first}{rest}")
-        return entry.version
+        """Return a graph as it is written; NotFound, or GraphError while its file has mistakes."""
+        if python := self.python(name):
+            return python
+        if name in self._files:
+            return version_in(name, self._draft(name))
+        raise self.unknown(name, self.names())
 
-    def version(self, name: str, version: str) -> Version:
-        """Return the version a run started with; NotFound when it cannot be had any more."""
-        if found := self._versions.get((name, version)):
-            return found
-        entry = self._entries.get(name)
-        if entry and (now := entry.version) and (now.version == version or now.continues(version)):
-            return now
-        path = self._kept / f"{name}-{version}.toml"
-        if path.is_file():
-            kept = self._read(path, name).version
-            if kept and kept.version == version:
-                return kept
-        begun = f"The run started with version {version} of the graph {name}, which cannot be run any more,"
-        if entry and entry.version and not isinstance(entry.version, GraphVersion):
-            raise NotFound(
-                f"{begun} because its steps, edges or state have another shape now; put the old code back "
-                "until such runs have ended, or start a new run."
-            )
-        raise NotFound(f"{begun} because the graph or a plugin it uses has changed; start a new run.")
+    def unknown(self, name: str, names: Sequence[str]) -> NotFound | GraphError:
+        """Return the error for a graph that is not there."""
+        if lack := self._lacks.get(name):
+            return GraphError(f"The graph {name} has a mistake: {lack}")
+        return NotFound(f"There is no graph {name[:100]}; {in_sentence(near(name, names))}")
 
     def problems(self) -> dict[str, Sequence[Finding]]:
         """Return what is wrong with each graph that cannot be run."""
-        return {name: entry.findings for name, entry in self._entries.items() if not entry.version}
+        drafts = {name: self._draft(name) for name in self._files}
+        bad = {name: draft.findings for name, draft in drafts.items() if not draft.version}
+        return {**bad, **{name: [finding] for name, finding in self.lacks().items()}}
 
     def findings(self) -> list[Finding]:
         """Return everything found in all files, warnings too."""
-        return sorted(finding for entry in self._entries.values() for finding in entry.findings)
+        found = [finding for name in self._files for finding in self._draft(name).findings]
+        return sorted([*found, *self.lacks().values()])
 
     def check(self, paths: Sequence[Path]) -> list[Finding]:
         """Return everything found in these files, which may lie anywhere."""
-        return [finding for path in paths for finding in self._read(path.resolve()).findings]
+        return [finding for path in paths for finding in self._found_in(path.resolve())]
 
-    def keep(self) -> None:
-        """Store the text of every version, so that its runs can go on after the file was changed."""
-        for version in self._versions.values():
-            path = self._kept / f"{version.name}-{version.version}.toml"
-            if path.exists():
-                continue
-            try:
-                self._kept.mkdir(parents=True, exist_ok=True)
-                scratch = path.with_suffix(".new")
-                with scratch.open("wb") as file:
-                    file.write(version.spec.document.text.encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-                scratch.replace(path)
-            except OSError as error:
-                raise StorageError(f"{path} cannot be written ({error.strerror}); mend that.") from error
+    # ----------------------------------------------------------------- reading
 
-    def _read(self, path: Path, name: str = "") -> _Entry:
-        shown = (
-            str(path.relative_to(self._settings.workspace))
-            if path.is_relative_to(self._settings.workspace)
-            else str(path)
-        )
-        try:
-            document = parse_toml(path.read_bytes(), shown)
-        except TomlSyntaxError as error:
-            return _Entry(None, [Finding(shown, error.line, error.column, "E01", error.message)])
-        except OSError as error:
-            message = f"the file cannot be read ({error.strerror})"
-            return _Entry(None, [Finding(shown, 1, 1, "E01", message, "mend that or move it away")])
+    def source(self, name: str) -> Source:
+        """Read a graph's file."""
+        return self._source(name, self.folder / f"{name}{SUFFIX}")
+
+    def draft(self, source: Source, inside: Mapping[str, GraphVersion | str]) -> Draft:
+        """Check a file that was read; `inside` are the graphs that it runs, or why they cannot be."""
+        if source.document is None:
+            return Draft(None, source.findings)
         catalog = self._catalog()
-        file, findings = check_document(document, name or path.stem, catalog, self._settings.models)
+        file, findings = check_document(source.document, source.name, catalog, self._settings.models)
         if findings.errors:
-            return _Entry(None, sorted(findings.found))
-        version = self._version_of(file, path, own_params(file, catalog))
-        self._versions[version.name, version.version] = version
-        return _Entry(version, sorted(findings.found))
+            return Draft(None, tuple(sorted(findings.found)))
+        params = own_params(file, catalog)
+        graphs = {name: graph for name, graph in inside.items() if isinstance(graph, GraphVersion)}
+        digest = version_hash(source.document.text, params, graphs)
+        version = GraphVersion(file.name, digest, source.path, file, params, self._secret, graphs)
+        return Draft(version, tuple(sorted(findings.found)))
 
-    def _version_of(
-        self, file: GraphFile, path: Path, params: Mapping[str, type[Any] | None]
-    ) -> GraphVersion:
-        decides: dict[str, Any] = {"abi": ABI, "text": file.document.text}
-        decides["params"] = {
-            use: model.model_json_schema() if model else None for use, model in params.items()
-        }
-        digest = hashlib.sha256(orjson.dumps(decides, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        return GraphVersion(file.name, digest[:_VERSION_LENGTH], str(path), file, params, self._secret)
+    def kept(self, name: str, text: str, inside: Mapping[str, GraphVersion]) -> Draft:
+        """Check a text that was kept, with the plugins there are now."""
+        path = self.folder / f"{name}{SUFFIX}"
+        source = Source(name, str(path), parse_toml(text.encode(), self._shown(path)))
+        return self.draft(source, inside)
+
+    def _draft(self, name: str, within: tuple[str, ...] = ()) -> Draft:
+        """Return what a file says with the graphs inside as they are written; kept until it is changed."""
+        if name not in self._drafts:
+            self._drafts[name] = self._drafted(self.source(name), (*within, name))
+        return self._drafts[name]
+
+    def _drafted(self, source: Source, within: tuple[str, ...]) -> Draft:
+        return self.draft(source, {each: self._inside(each, within) for each in source.inside})
+
+    def _inside(self, name: str, within: tuple[str, ...]) -> GraphVersion | str:
+        if refusal := self.refusal(name, within):
+            return refusal
+        return self._draft(name, within).version or f"the graph {name} has mistakes of its own"
+
+    def refusal(self, name: str, within: tuple[str, ...]) -> str:
+        """Return why a graph cannot be run inside others, the outermost first; "" when it can be."""
+        if name in within:
+            return f"the graph {name} would contain itself ({' > '.join((*within, name))})"
+        if name not in self._files:
+            return f"there is no graph {name}; {near(name, self._files)}"
+        return ""
+
+    def _found_in(self, path: Path) -> Sequence[Finding]:
+        return self._drafted(self._source(path.stem, path), (path.stem,)).findings
+
+    def _source(self, name: str, path: Path) -> Source:
+        shown = self._shown(path)
+        try:
+            return Source(name, str(path), parse_toml(read_source(path), shown))
+        except TomlSyntaxError as error:
+            found = Finding(shown, error.line, error.column, "E01", error.message)
+        except Unreadable as error:
+            found = Finding(shown, 1, 1, "E01", error.message, error.help)
+        return Source(name, str(path), None, (found,))
+
+    def _shown(self, path: Path) -> str:
+        workspace = self._settings.workspace
+        return str(path.relative_to(workspace) if path.is_relative_to(workspace) else path)
 
     def _secret(self, reference: str, needed_by: str) -> str:
         return self._settings.secret(reference, needed_by=needed_by)
+
+
+def version_in(name: str, draft: Draft) -> GraphVersion:
+    """Return the version of a draft; GraphError with its first mistake when there is none."""
+    if draft.version:
+        return draft.version
+    first, more = draft.findings[0], len(draft.findings) - 1
+    rest = f" (and {more} more; see `hubbub graph check`)" if more else ""
+    raise GraphError(f"The graph {name} has a mistake: {first}{rest}")

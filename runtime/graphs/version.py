@@ -144,3 +144,13 @@ class Version(Protocol):
         store: BaseStore | None = None,
     ) -> AbstractAsyncContextManager[Pregel[Any, Any, Any, Any]]:
         """Give it for one run; it may be made for that run alone."""
+
+
+class Versions(Protocol):
+    """Where the versions of graphs are."""
+
+    async def get(self, name: str, thread: str = "") -> Version:
+        """Return the version for what is new on a thread; NotFound."""
+
+    async def version(self, name: str, version: str) -> Version:
+        """Return that version; NotFound when it is gone."""

@@ -101,6 +101,12 @@ CREATE TRIGGER item_gone AFTER DELETE ON items BEGIN
     DELETE FROM item_vectors WHERE item = old.id;
 END;
 
+CREATE TABLE graph_texts (
+    graph TEXT NOT NULL, version TEXT NOT NULL, text TEXT NOT NULL, inside TEXT NOT NULL, at REAL NOT NULL,
+    PRIMARY KEY (graph, version)
+);
+CREATE TABLE publications (graph TEXT PRIMARY KEY, publication BLOB NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE keys (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL, tenant TEXT NOT NULL, name TEXT NOT NULL,
     created_at REAL NOT NULL, revoked INTEGER NOT NULL
@@ -290,5 +296,8 @@ STATEMENTS: dict[str, Statement] = {
         " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 FROM (SELECT 1) LEFT JOIN runs ON id = ?4"
     ),
     **{name: Statement(sql) for name, sql in folds.REBUILD.items()},
+    "graph.keep": Statement("INSERT OR IGNORE INTO graph_texts VALUES (?, ?, ?, ?, ?)"),
+    "graph.publish": Statement("INSERT OR REPLACE INTO publications VALUES (?, ?)"),
+    "graph.withdraw": Statement("DELETE FROM publications WHERE graph = ?1"),
     "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
 }

@@ -20,8 +20,7 @@ from runtime.errors import (
     NotFound,
     Overloaded,
 )
-from runtime.graphs.library import GraphLibrary
-from runtime.graphs.version import Version
+from runtime.graphs.version import Version, Versions
 from runtime.ports import Journal, Ledger, RunChange
 from runtime.runs.alarms import Alarms
 from runtime.runs.answers import Answer, answered, question, resuming
@@ -58,13 +57,13 @@ class Runs:
         channels: Channels,
         queue: RunQueue,
         dispatcher: Dispatcher,
-        library: GraphLibrary,
+        graphs: Versions,
         states: ReadsStates,
         ledger: Ledger,
     ) -> None:
         self._ledger = ledger
         self._journal, self._channels, self._queue = journal, channels, queue
-        self._dispatcher, self._library, self._states = dispatcher, library, states
+        self._dispatcher, self._graphs, self._states = dispatcher, graphs, states
         self._alarms = Alarms()
         self._stopping = False
         dispatcher.ended = self._set_alarm
@@ -84,10 +83,12 @@ class Runs:
         if earlier := await self._earlier(request):
             return earlier
         before = await self._interrupted(request) if request.goes_on else None
-        version, goes_on = await self._version(request, before)
+        # A new thread has its id before its graph's version is chosen, which may depend on it.
+        id = request.thread or str(uuid.uuid4())
+        version, goes_on = await self._version(request, before, id)
         version.validate_config(request.config)
         run = _new_run(request, version, before, goes_on=goes_on)
-        thread, channel, new = await self._thread(request)
+        thread, channel, new = await self._thread(request, id)
         run = replace(run, thread=thread.id)
         if run.options.multitask == "reject" and self._queue.busy(thread.id):
             raise Conflict(f"The thread {thread.id} has an active run; wait for it, or start with 'enqueue'.")
@@ -117,7 +118,7 @@ class Runs:
         _, channel = await self._own(tenant, thread)
         run = await self._asking(thread, answer)
         # Refused aloud, and before anything is written: the version it started with must be there.
-        version = self._library.version(run.graph, run.version)
+        version = await self._graphs.version(run.graph, run.version)
         version.validate_config(answer.config)
         resumed = answered(run, answer)
         resumed = replace(resumed, options=checked_options(resumed.options, version))
@@ -132,7 +133,7 @@ class Runs:
         keeps no messages.
         """
         run = await self.get(tenant, id)
-        if self._library.version(run.graph, run.version).conversation is None:
+        if (await self._graphs.version(run.graph, run.version)).conversation is None:
             raise InvalidInput(
                 f'The graph {run.graph} keeps no messages; declare a field with merge = "messages".'
             )
@@ -247,18 +248,18 @@ class Runs:
             raise Conflict(f"No run of the {where} waits for an answer; send an input instead.")
         return None
 
-    async def _version(self, request: StartRun, before: Run | None) -> tuple[Version, bool]:
+    async def _version(self, request: StartRun, before: Run | None, thread: str) -> tuple[Version, bool]:
         """Return the version that carries a request out, and whether it goes on with what is left to do."""
         if before and not request.options.checkpoint:
-            return self._same(request, before.graph, before.version), True
+            return await self._same(request, before.graph, before.version), True
         if request.goes_on or request.options.checkpoint:
             state = await self._state(request)
             # Tasks and not `next`: a step that has written may wait for its checkpoint when a run is stopped.
             if request.goes_on and state and state.tasks:
                 written = state.metadata["graph_id"], state.metadata["graph_version"]
-                return self._same(request, *written), True
+                return await self._same(request, *written), True
         begins = request.options.checkpoint is None and request.options.command is None
-        return self._library.get(request.graph), not begins
+        return await self._graphs.get(request.graph, thread), not begins
 
     async def _state(self, request: StartRun) -> ThreadState | None:
         """Return the state that a request goes on from; None when there is none."""
@@ -270,12 +271,12 @@ class Runs:
             raise NoSuchCheckpoint("A new thread has no checkpoints; name the thread of this one.")
         return None
 
-    def _same(self, request: StartRun, graph: str, version: str) -> Version:
+    async def _same(self, request: StartRun, graph: str, version: str) -> Version:
         if graph != request.graph:
             raise InvalidInput(
                 f"What is left to do is of the graph {graph}, not {request.graph}; name that one."
             )
-        return self._library.version(graph, version)
+        return await self._graphs.version(graph, version)
 
     async def _earlier(self, request: StartRun) -> Run | None:
         """Return the run that was started with the same key, if it was asked for the same."""
@@ -294,11 +295,11 @@ class Runs:
         active = self._dispatcher.active.get(found.id)
         return active.run if active else found
 
-    async def _thread(self, request: StartRun) -> tuple[Thread, Channel, bool]:
+    async def _thread(self, request: StartRun, id: str) -> tuple[Thread, Channel, bool]:
         """Return the run's thread, its channel, and whether it is still to be stored."""
-        id = request.thread
-        found = await self._channels.get(id) if id is not None else None
-        if found is None and id is not None and not request.create_thread:
+        named = request.thread is not None
+        found = await self._channels.get(id) if named else None
+        if found is None and named and not request.create_thread:
             raise NotFound(f"There is no thread {id}; create it first, or start with if_not_exists='create'.")
         thread, channel, new = (
             (*found, False) if found else self._channels.add(new_thread(request.tenant, id, {}))

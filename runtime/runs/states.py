@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import create_checkpoint
@@ -14,7 +14,7 @@ from langgraph.types import StateSnapshot, StateUpdate
 
 from runtime.errors import InvalidInput, NoSuchCheckpoint
 from runtime.graphs.findings import near
-from runtime.graphs.version import Version
+from runtime.graphs.version import Version, Versions
 from runtime.journal.checkpoints import JournalSaver
 from runtime.runs.checks import checked_command
 from runtime.runs.commands import command_of
@@ -29,16 +29,6 @@ _KEPT = ("parents", "counters_since_delta_snapshot")
 """What the copy of a checkpoint has from the metadata of the first one."""
 
 
-class Versions(Protocol):
-    """Where the versions of graphs are."""
-
-    def get(self, name: str) -> Version:
-        """Return the version for what is new; NotFound."""
-
-    def version(self, name: str, version: str) -> Version:
-        """Return that version; NotFound when it is gone."""
-
-
 def written_by(version: Version) -> JsonObject:
     """Return the part of a checkpoint's metadata that says which version wrote it."""
     return {"graph_id": version.name, "graph_version": version.version}
@@ -48,7 +38,7 @@ def written_by(version: Version) -> JsonObject:
 class States:
     """The states of all threads.  NotFound, from all that read, when the version that wrote one is gone."""
 
-    library: Versions
+    graphs: Versions
     saver: JournalSaver
 
     async def read(
@@ -63,7 +53,7 @@ class States:
         if saved is None:
             _must_exist(thread, place)
             return None
-        version = self._version(saved.metadata)
+        version = await self._version(saved.metadata)
         snapshot = await version.compiled(self.saver).aget_state(config, subgraphs=subgraphs)
         return _state(snapshot, version.visible)
 
@@ -83,7 +73,7 @@ class States:
         states: list[ThreadState] = []
         for _, written in groupby(stored, key=lambda saved: _wrote(saved.metadata)):
             group = list(written)
-            version = self._version(group[0].metadata)
+            version = await self._version(group[0].metadata)
             snapshots = version.compiled(self.saver).aget_state_history(
                 config, before=older, limit=len(group), filter=filter
             )
@@ -107,7 +97,7 @@ class States:
         saved = await self.saver.aget_tuple(_config(thread, place))
         if saved is None:
             _must_exist(thread, place)
-        version = self._version(saved.metadata) if saved else self._first(thread, graph)
+        version = await (self._version(saved.metadata) if saved else self._first(thread, graph))
         compiled = version.compiled(self.saver)
         if not place.namespace:
             supersteps = [[_checked(each, version) for each in updates] for updates in supersteps]
@@ -129,7 +119,7 @@ class States:
         saved = await self.saver.aget_tuple(_config(thread, place))
         if saved is None:
             raise _no_checkpoint(thread, place)
-        version = self._version(saved.metadata)
+        version = await self._version(saved.metadata)
         kept = {key: value for key, value in saved.metadata.items() if key in _KEPT}
         step = saved.metadata["step"]
         metadata: Any = {**kept, "source": "fork", "step": step + 1}
@@ -156,15 +146,15 @@ class States:
             raise failure
         assert found
 
-    def _version(self, metadata: Mapping[str, Any]) -> Version:
-        return self.library.version(*_wrote(metadata))
+    async def _version(self, metadata: Mapping[str, Any]) -> Version:
+        return await self.graphs.version(*_wrote(metadata))
 
-    def _first(self, thread: str, graph: str | None) -> Version:
+    async def _first(self, thread: str, graph: str | None) -> Version:
         if graph is None:
             raise InvalidInput(
                 f"The thread {thread} has no state, and its metadata names no graph_id; set that first."
             )
-        return self.library.get(graph)
+        return await self.graphs.get(graph, thread)
 
 
 # --------------------------------------------------------------------------- from our words to LangGraph's

@@ -23,7 +23,7 @@ from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import Services
 from runtime.extensions.failures import in_words
 from runtime.graphs.scope import RunScope
-from runtime.graphs.version import Version
+from runtime.graphs.version import Version, Versions
 from runtime.journal.checkpoints import JournalSaver
 from runtime.ports import Ledger
 from runtime.runs.answers import merged
@@ -37,7 +37,7 @@ from runtime.runs.notes import Notes
 from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
 from runtime.runs.saga import Saga
-from runtime.runs.states import Versions, written_by
+from runtime.runs.states import written_by
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
 from runtime.types import JsonObject, Run, RunStatus
@@ -49,7 +49,7 @@ _log = get_logger(__name__)
 class Worker:
     """What every run is executed with."""
 
-    library: Versions
+    graphs: Versions
     saver: JournalSaver
     services: Services
     telemetry: Telemetry
@@ -65,7 +65,7 @@ class Worker:
         open_messages, notes = list[MessageWriter](), Notes()
         enter_tenant(run.tenant)
         try:
-            version = self.library.version(run.graph, run.version)
+            version = await self.graphs.version(run.graph, run.version)
             meter = await self._meter(run, version)
             async with asyncio.timeout(min(version.limits.timeout or self.timeout, self.timeout)) as limit:
                 deadline = _monotonic(limit.when())
@@ -119,7 +119,7 @@ class Worker:
         enter_tenant(run.tenant)
         scope = self._scope(run, channel, catalog, Meter(sys.maxsize), [], math.inf, Notes())
         try:
-            version = self.library.version(run.graph, run.version)
+            version = await self.graphs.version(run.graph, run.version)
         except HubbubError as error:
             failures = [f"What the run did could not be undone ({in_words(error)}); undo it by hand."]
         else:

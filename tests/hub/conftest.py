@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from runtime.errors import InvalidInput, NoSuchCheckpoint, NotFound
 from runtime.extensions.catalog import Catalog
 from runtime.graphs.file import Limits
 from runtime.graphs.run_config import check_limits, refuse_own_values
+from runtime.graphs.served import GraphState
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
@@ -72,22 +73,34 @@ class ScriptedVersion:
         return input
 
 
-class ScriptedLibrary:
+class ScriptedGraphs:
     """The four graphs."""
+
+    def __init__(self) -> None:
+        self.told: Callable[[GraphState], None] = lambda state: None
 
     def names(self) -> list[str]:
         """Name them."""
         return list(GRAPHS)
 
-    def get(self, name: str) -> ScriptedVersion:
+    async def get(self, name: str, thread: str = "") -> ScriptedVersion:
         """Return one of them."""
         if name not in GRAPHS:
             raise NotFound(f"There is no graph {name}; did you mean echo?")
         return ScriptedVersion(name)
 
-    def problems(self) -> dict[str, list[Any]]:
-        """None of them has any."""
-        return {}
+    async def version(self, name: str, version: str) -> ScriptedVersion:
+        """Return one of them: they have one version each."""
+        return await self.get(name)
+
+    async def states(self, patience: float = 0.0) -> list[GraphState]:
+        """All of them can be run."""
+        return [GraphState(name, "1") for name in GRAPHS]
+
+    @property
+    def unread(self) -> int:
+        """None is in a file."""
+        return 0
 
 
 class ScriptedWorker:
@@ -172,7 +185,7 @@ class ScriptedEngine:
     search: Any
     store: Store
     views: JournalViews
-    library: ScriptedLibrary = field(default_factory=ScriptedLibrary)
+    graphs: ScriptedGraphs = field(default_factory=ScriptedGraphs)
     catalog: Catalog = field(default_factory=Catalog)
     gateway: Any = field(default_factory=lambda: SimpleNamespace(aliases=dict))
     boot_token: str = "boot-token"
@@ -198,12 +211,12 @@ async def scripted_engine(folder: Path, settings: Settings) -> ScriptedEngine:
     """Open one in a folder."""
     journal = SqliteJournal(folder / "hubbub.db", durability="normal")
     await journal.open()
-    worker, telemetry, library = ScriptedWorker(), Telemetry(settings.telemetry), ScriptedLibrary()
+    worker, telemetry, graphs = ScriptedWorker(), Telemetry(settings.telemetry), ScriptedGraphs()
     queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
     channels = Channels(journal)
     dispatcher = Dispatcher(queue, worker, Catalog, telemetry, settings.runs.attempts)
     ledger = JournalLedger(journal)
-    runs = Runs(journal, channels, queue, dispatcher, library, worker, ledger)  # type: ignore[arg-type]
+    runs = Runs(journal, channels, queue, dispatcher, graphs, worker, ledger)  # type: ignore[arg-type]
     threads = Threads(journal, channels, queue, worker)  # type: ignore[arg-type]
     crons = Crons(journal, runs)
     await crons.open()

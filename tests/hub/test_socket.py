@@ -12,6 +12,8 @@ import pytest
 from hub.connections import Connections, Patience
 from hub.parts import KEYRING
 from hub.session import Bounds
+from runtime.graphs.findings import Finding
+from runtime.graphs.served import GraphState
 from runtime.runs.channel import Draft
 from runtime.runs.messages import MessageWriter
 from runtime.settings import HubLimits
@@ -505,3 +507,30 @@ async def test_a_hub_that_stops_tells_its_clients_to_move(hub: Any) -> None:
         assert (await client.closed(), await idle.closed()) == (3001, 3001)
         assert [event["method"] for event in idle.events] == ["drain"]
         await stopping
+
+
+async def test_who_subscribes_to_graphs_hears_of_edits_and_nobody_else(hub: Any) -> None:
+    async with connected(hub) as client, many(hub) as idle:
+        await client.ask("run.start", assistant_id="echo", input={"text": "a"})
+        await client.ask("subscription.subscribe", channels=["graphs"])
+        await idle.ask("ping")
+        mistake = Finding("graphs/echo.toml", 3, 1, "E05", "there is no step b")
+        hub.engine.graphs.told(GraphState("echo", "1", findings=(mistake,)))
+        (*_, told) = await client.until("graphs")
+        assert told["params"]["data"] == {
+            "graph": "echo",
+            "version": "1",
+            "problems": ["graphs/echo.toml:3:1: error E05: there is no step b"],
+        }
+        hub.engine.graphs.told(GraphState("echo", "1", "2", 10, "3"))
+        (*_, told) = await client.until("graphs")
+        assert told["params"]["data"] == {
+            "graph": "echo",
+            "version": "1",
+            "canary": "2",
+            "percent": 10,
+            "draft": "3",
+            "problems": [],
+        }
+        await idle.ask("ping")
+        assert idle.events == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from runtime.errors import GraphError, NotFound
 from runtime.graphs.library import GraphLibrary
+from runtime.graphs.source import Unreadable, read_source
 
 Make = Callable[..., GraphLibrary]
 
@@ -30,31 +32,68 @@ def test_a_version_changes_with_the_parameters_of_a_plugin_it_uses(
     assert library(good=text).get("good").version != first
 
 
-def test_a_kept_version_outlives_its_file(library: Make, good: str, tmp_path: Path) -> None:
+def test_nothing_is_read_before_somebody_asks(library: Make, good: str, tmp_path: Path) -> None:
     made = library(good=good)
-    made.keep()
-    version = made.get("good").version
-    later = library(good=good.replace("Asks,", "Asked,"))
-    assert later.get("good").version != version
-    assert later.version("good", version).about == "Asks, decides, answers"
+    (tmp_path / "graphs" / "good.toml").write_text("graph = ")
+    assert made.files() == ["good"]
+    assert [finding.code for finding in made.findings()] == ["E01"]
+
+
+def test_a_thing_that_is_no_file_is_not_read_for_ever(library: Make, tmp_path: Path) -> None:
+    made = library(good="")
     (tmp_path / "graphs" / "good.toml").unlink()
-    gone = library()
-    assert gone.names() == []
-    assert gone.version("good", version).about == "Asks, decides, answers"
+    os.mkfifo(tmp_path / "graphs" / "good.toml")
+    (finding,) = made.findings()
+    assert "no file with text in it; move it away" in str(finding)
 
 
-def test_a_version_that_nobody_kept_is_refused_aloud(library: Make, good: str) -> None:
-    with pytest.raises(NotFound, match="start a new run"):
-        library(good=good).version("good", "0123456789abcdef")
+def test_a_huge_file_is_refused_without_being_read_whole(library: Make, tmp_path: Path) -> None:
+    made = library(good="")
+    with (tmp_path / "graphs" / "good.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    (finding,) = made.findings()
+    assert "over 1024 KiB; split it" in str(finding)
 
 
-def test_a_kept_version_that_was_tampered_with_is_refused(library: Make, good: str, tmp_path: Path) -> None:
-    made = library(good=good)
-    made.keep()
-    version = made.get("good").version
-    (tmp_path / "var" / "graphs" / f"good-{version}.toml").write_text(good.replace("Asks,", "Hacked,"))
-    with pytest.raises(NotFound):
-        library(good=good.replace("Asks,", "Asked,")).version("good", version)
+def test_a_link_that_leads_nowhere_is_a_mistake(library: Make, tmp_path: Path) -> None:
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "good.toml").symlink_to("nowhere")
+    (finding,) = library().findings()
+    assert "cannot be read (No such file or directory); mend that or move it away" in str(finding)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "good.toml"
+    file.write_text("half")
+    looked: list[int] = []
+
+    def look(descriptor: int) -> os.stat_result:
+        looked.append(descriptor)
+        if len(looked) == 2:  # after the first reading
+            file.write_text("half and half")
+        return stat(descriptor)
+
+    stat = os.fstat
+    monkeypatch.setattr("os.fstat", look)
+    assert read_source(file) == b"half and half"
+
+
+def test_a_file_that_never_stands_still_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "good.toml"
+    file.write_text("more")
+
+    def look(descriptor: int) -> os.stat_result:
+        with file.open("a") as opened:
+            opened.write("more")
+        return stat(descriptor)
+
+    stat = os.fstat
+    monkeypatch.setattr("os.fstat", look)
+    with pytest.raises(Unreadable, match="changes all the time") as refused:
+        read_source(file)
+    assert refused.value.help == "save it once more when nobody else writes it"
 
 
 def test_a_graph_with_mistakes_is_refused_and_the_others_run(library: Make, good: str) -> None:

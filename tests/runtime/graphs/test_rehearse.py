@@ -9,8 +9,9 @@ import pytest
 
 from runtime.errors import InvalidInput
 from runtime.graphs.decisions import Decision
-from runtime.graphs.library import GraphLibrary, GraphVersion
+from runtime.graphs.library import GraphLibrary
 from runtime.graphs.rehearse import Report, Verdict, rehearse, try_out
+from runtime.graphs.text_version import GraphVersion
 
 HEAD = """graph  = "lead"
 about  = "Scores a lead"

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import LimitExceeded, PluginError, StepFailed
-from runtime.graphs.library import GraphLibrary, GraphVersion
+from runtime.graphs.library import GraphLibrary
 from runtime.graphs.scope import RunScope
+from runtime.graphs.text_version import GraphVersion
 from runtime.runs.meter import Meter
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import ChatRequest, Delta, Reply, Run, RunStatus, Usage

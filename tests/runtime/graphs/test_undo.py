@@ -9,7 +9,8 @@ import pytest
 
 from runtime.graphs.draw import as_text
 from runtime.graphs.findings import Finding
-from runtime.graphs.library import GraphLibrary, GraphVersion
+from runtime.graphs.library import GraphLibrary
+from runtime.graphs.text_version import GraphVersion
 
 PLUGIN = '''"""A tool that does something."""
 

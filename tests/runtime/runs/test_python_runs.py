@@ -348,7 +348,7 @@ async def test_other_text_is_no_reason_to_refuse_a_run_that_waits(served: World,
     module = application.parent / "agents.py"
     module.write_text(module.read_text() + "\n# a remark\n")
     await redeploy(served, application)
-    assert served.engine.library.get("ask").version != run.version
+    assert (await served.engine.graphs.get("ask")).version != run.version
     run = await served.ended(await served.engine.runs.respond("default", "t", Answer({id: "yes"})))
     assert run.output == {"question": "go", "found": "yes"}
 

@@ -1,0 +1,204 @@
+"""Which version a new run gets while graphs are edited, and that every run can keep the one it began with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from runtime.errors import GraphError, NotFound
+from runtime.graphs.library import GraphLibrary
+from runtime.graphs.served import GraphState, ServedGraphs
+from runtime.journal.graphs import JournalGraphs
+from runtime.journal.sqlite import SqliteJournal
+
+Make = Callable[..., GraphLibrary]
+PARAMETERS = '[node.mark]\nuse = "scorer.fit"\nemployees = 5\nsave = ["score"]\nnext = "end"\n'
+
+
+@dataclass
+class Desk:
+    """The graphs of a workspace, which can be opened again."""
+
+    make: Make
+    folder: Path
+    journal: SqliteJournal
+    told: list[GraphState] = field(default_factory=list)
+
+    async def open(self, *, by_hand: bool = False, **texts: str) -> ServedGraphs:
+        """Open what is written and published."""
+        served = ServedGraphs(self.make(**texts), JournalGraphs(self.journal), by_hand=by_hand)
+        served.told = self.told.append
+        await served.open()
+        return served
+
+    async def save(self, served: ServedGraphs, **texts: str) -> None:
+        """Save files while they are served."""
+        for name, text in texts.items():
+            (self.folder / "graphs" / f"{name}.toml").write_text(text)
+        await served.edited(texts)
+
+
+@pytest.fixture
+async def desk(library: Make, tmp_path: Path) -> AsyncIterator[Desk]:
+    """A workspace with a journal."""
+    journal = SqliteJournal(tmp_path / "var" / "hubbub.db", durability="normal")
+    await journal.open()
+    yield Desk(library, tmp_path, journal)
+    await journal.aclose()
+
+
+@pytest.fixture
+def edited(good: str) -> str:
+    """The good graph, edited."""
+    return good.replace("Asks,", "Edited,")
+
+
+async def test_a_good_edit_is_what_new_runs_get(desk: Desk, good: str, edited: str) -> None:
+    served = await desk.open(good=good)
+    before = await served.get("good")
+    await desk.save(served, good=edited)
+    after = await served.get("good")
+    assert after.about == "Edited, decides, answers"
+    assert desk.told == [GraphState("good", after.version)]
+    assert await served.version("good", before.version) is before
+
+
+async def test_a_bad_edit_changes_nothing_and_is_told(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good)
+    before = await served.get("good")
+    await desk.save(served, good="graph = ")
+    assert await served.get("good") is before
+    (told,) = desk.told
+    assert told.version == before.version
+    assert [finding.code for finding in told.errors] == ["E01"]
+    assert (await served.states())[0] == told
+    assert served.names() == ["good"]
+
+
+async def test_a_bad_edit_changes_nothing_after_a_restart_either(desk: Desk, good: str) -> None:
+    before = await (await desk.open(good=good)).get("good")
+    served = await desk.open(good="graph = ")
+    assert (await served.get("good")).version == before.version
+    assert served.names() == ["good"]
+
+
+async def test_an_edit_while_nothing_serves_is_what_new_runs_get_then(
+    desk: Desk, good: str, edited: str
+) -> None:
+    before = await (await desk.open(good=good)).get("good")
+    served = await desk.open(good=edited)
+    assert (await served.get("good")).about == "Edited, decides, answers"
+    assert (await served.version("good", before.version)).about == "Asks, decides, answers"
+
+
+async def test_a_graph_that_was_never_good_is_refused_with_its_mistake(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good, bad="graph = ")
+    with pytest.raises(GraphError, match=r"graphs/bad.toml:1:\d+"):
+        await served.get("bad")
+    assert served.names() == ["good"]
+    await desk.save(served, bad=good.replace('"good"', '"bad"'))
+    assert (await served.get("bad")).name == "bad"
+
+
+async def test_a_version_outlives_its_file_and_the_graph_does_not(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good)
+    version = (await served.get("good")).version
+    (desk.folder / "graphs" / "good.toml").unlink()
+    await served.edited(["good"])
+    for now in (served, await desk.open()):
+        with pytest.raises(NotFound, match="There is no graph good"):
+            await now.get("good")
+        assert (await now.version("good", version)).about == "Asks, decides, answers"
+        assert now.names() == []
+
+
+async def test_a_renamed_graph_is_a_new_one_and_runs_of_the_old_one_go_on(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good)
+    version = (await served.get("good")).version
+    (desk.folder / "graphs" / "good.toml").unlink()
+    await desk.save(served, better=good.replace('"good"', '"better"'))
+    await served.edited(["good"])
+    assert served.names() == ["better"]
+    assert (await served.version("good", version)).name == "good"
+
+
+async def test_a_version_that_nobody_kept_is_refused_aloud(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good)
+    with pytest.raises(NotFound, match="start a new run"):
+        await served.version("good", "0123456789abcdef")
+
+
+async def test_a_version_whose_plugin_takes_other_parameters_now_is_refused_and_the_graph_goes_on(
+    desk: Desk, good: str
+) -> None:
+    old = '[node.mark]\nuse  = "set"\nset  = { tags = "hot" }\nnext = "decide"\n'
+    text = good.replace(old, PARAMETERS)
+    assert text != good
+    begun = await (await desk.open(good=text)).get("good")
+    plugin = desk.folder / "plugins" / "things.py"
+    plugin.write_text(plugin.read_text().replace("default=500", "default=400"))
+    for by_hand in (True, False):
+        served = await desk.open(by_hand=by_hand)
+        now = await served.get("good")
+        assert now.version != begun.version
+        with pytest.raises(NotFound, match="a plugin it uses has changed; start a new run"):
+            await served.version("good", begun.version)
+
+
+async def test_a_version_whose_plugin_is_gone_is_refused_with_the_reason(desk: Desk, good: str) -> None:
+    text = good.replace('use  = "set"\nset  = { tags = "hot" }', 'use = "step.join"\ntext = "x"')
+    begun = await (await desk.open(good=text)).get("good")
+    plugin = desk.folder / "plugins" / "things.py"
+    plugin.write_text(plugin.read_text().replace("return [Join()]", "return []"))
+    served = await desk.open()
+    with pytest.raises(NotFound, match=r"cannot be run any more, because of this: .*step\.join"):
+        await served.version("good", begun.version)
+
+
+async def test_by_hand_an_edit_is_a_draft(desk: Desk, good: str, edited: str) -> None:
+    before = await (await desk.open(good=good)).get("good")
+    served = await desk.open(by_hand=True)
+    await desk.save(served, good=edited)
+    assert await served.get("good") is not None
+    assert (await served.get("good")).version == before.version
+    (told,) = desk.told
+    assert (told.version, bool(told.draft)) == (before.version, True)
+    (desk.folder / "graphs" / "good.toml").unlink()
+    await served.edited(["good"])
+    assert (await served.get("good")).version == before.version
+
+
+async def test_by_hand_a_graph_that_was_never_published_is_refused(desk: Desk, good: str) -> None:
+    served = await desk.open(by_hand=True, good=good)
+    with pytest.raises(GraphError, match="never published; run `hubbub graph publish good`"):
+        await served.get("good")
+    assert served.names() == []
+
+
+async def test_the_mistakes_of_all_files_are_known_although_nobody_asked_for_them(
+    desk: Desk, good: str
+) -> None:
+    served = await desk.open(good=good, bad="graph = ")
+    assert served.unread == 2
+    await served.check()
+    assert served.unread == 0
+    assert [state.name for state in await served.states() if state.errors] == ["bad"]
+    assert served.names() == ["good"]
+
+
+async def test_what_is_served_is_checked_again_when_plugins_have_changed(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good)
+    version = (await served.get("good")).version
+    await served.plugins_changed()
+    assert desk.told == [GraphState("good", version)]
+
+
+async def test_names_that_are_paths_lead_nowhere(desk: Desk, good: str) -> None:
+    served = await desk.open(good=good)
+    (desk.folder / "other.toml").write_text(good)
+    for name in ("../other", "/etc/passwd", "good.toml", "", "GOOD"):
+        with pytest.raises(NotFound, match="There is no graph"):
+            await served.get(name)
