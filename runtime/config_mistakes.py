@@ -17,18 +17,9 @@ LATER: Final[tuple[str, ...]] = (
     "storage.url",
     "bus",
     "search.chroma",
-    "models.*.strategy",
-    "models.*.retries",
-    "models.*.retry_after_max",
     "models.*.hedge_after",
-    "models.*.coalesce",
-    "models.*.cache",
-    "models.*.breaker",
-    "cache",
+    "models.*.cache.semantic",
     "guardrails",
-    "tenants.*.budget",
-    "tenants.*.limits.requests_per_minute",
-    "tenants.*.limits.tokens_per_minute",
     "plugins.*.host.memory",
     "mcp",
 )
@@ -223,6 +214,8 @@ def _known(path: tuple[str | int, ...]) -> list[str]:
 
 def _as_written(path: tuple[str | int, ...]) -> tuple[str | int, ...]:
     """Turn the place of a field into the place in the file."""
+    if path[:1] == ("models",) and path[2:3] == ("use",) and path[4:] == ("model",):
+        return path[:4]  # a candidate may be written as its name alone
     if path[:2] == ("plugins", "hosts") and len(path) > 2:
         return ("plugins", path[2], "host", *path[3:])
     return path

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runtime.cache import choose_cache
 from runtime.config import Settings
 from runtime.egress import Egress
 from runtime.extensions.catalog import Catalog
@@ -165,7 +166,7 @@ async def open_engine(settings: Settings) -> Engine:
         await search.open()
         stack.push_async_callback(search.aclose)
         views = JournalViews(journal)
-        gateway = Gateway(settings, catalog, telemetry, views.record)
+        gateway = Gateway(settings, catalog, telemetry, views, choose_cache(settings.cache.use, plugins))
         stack.push_async_callback(gateway.aclose)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.

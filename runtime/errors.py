@@ -22,6 +22,7 @@
     ├ ModelError                    no candidate of a model alias answered
     ├ StepFailed                    a step of a graph failed for good: which one, and why
     ├ LimitExceeded                 a run went over a limit of its graph or of the config
+    │  └ BudgetSpent                the tenant's money for models is used up
     └ StorageError                  the journal or an index cannot be read or written
 
 Messages are sentences whose last clause says what to do.  None of them ever holds a secret.
@@ -32,10 +33,18 @@ from __future__ import annotations
 from typing import ClassVar, Literal, TypeAlias
 
 FailureReason: TypeAlias = Literal[
-    "auth", "quota", "rate_limit", "overloaded", "unavailable", "too_long", "refused", "invalid", "broken"
+    "auth",  # the key is not accepted
+    "quota",  # no credit is left
+    "rate_limit",  # it is asked too often
+    "overloaded",  # it is too busy
+    "unavailable",  # it is not there, or broken
+    "timeout",  # it said nothing in time
+    "too_long",  # it takes no prompt as long
+    "refused",  # it refuses the content
+    "invalid",  # it cannot carry out the request
+    "broken",  # the answer is not whole
 ]
-"""Why a model gave no answer: the key, the credit, too many requests, a busy or absent service, a prompt
-longer than it takes, a refusal of the content, a request it cannot carry out, an answer that is not whole."""
+"""Why a model gave no answer."""
 
 
 class HubbubError(Exception):
@@ -201,6 +210,12 @@ class LimitExceeded(HubbubError):
     def __init__(self, message: str, *, limit: str) -> None:
         super().__init__(message)
         self.limit = limit
+
+
+class BudgetSpent(LimitExceeded):
+    """The money that a tenant may spend on models is used up."""
+
+    code = "insufficient_quota"
 
 
 class StorageError(HubbubError):

@@ -553,14 +553,18 @@ class Items(Protocol):
 # --------------------------------------------------------------------------- usage and views
 
 
-class Views(Protocol):
-    """What is folded from the log as it is written; times are Unix milliseconds, days those of UTC."""
+class UsageLog(Protocol):
+    """What the calls of models used."""
 
     def record(self, call: ModelCall) -> None:
         """Take down what a model call used; does not wait."""
 
     async def usage(self, query: UsageQuery) -> list[JsonObject]:
         """Return the sums of each group, in the order of the groups; costs in US dollars."""
+
+
+class Views(UsageLog, Protocol):
+    """What is folded from the log as it is written; times are Unix milliseconds, days those of UTC."""
 
     async def threads(self, tenant: str | None = None, limit: int = 20) -> list[JsonObject]:
         """List threads, the latest changed first, with their newest run."""

@@ -74,16 +74,17 @@ def _matching(pattern: str, sentence: str) -> AfterValidator:
 
 
 def _candidate(value: object) -> object:
-    """Refuse the long form of a candidate, which has a weight."""
-    message = 'must be text: weights are not part of this version; write "PROVIDER:MODEL"'
-    if isinstance(value, dict):
-        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors only
-    return value
+    """Read the short form of a candidate, which is its name alone."""
+    return {"model": value} if isinstance(value, str) else value
+
+
+def _cached(value: object) -> object:
+    return {} if value == "off" else value
 
 
 def _with_writer(models: dict[str, ModelAlias]) -> dict[str, ModelAlias]:
     """Add the alias that the first-party graphs name, answered without a vendor."""
-    return {"writer": ModelAlias(use=("extractive",)), **models}
+    return {"writer": ModelAlias(use=(ModelCandidate(model="extractive"),)), **models}
 
 
 def _with_default(tenants: dict[str, TenantSettings]) -> dict[str, TenantSettings]:
@@ -117,13 +118,12 @@ HostName = Annotated[
         'must be a host name; write for example "hub.example.com"',
     ),
 ]
-Candidate = Annotated[
+CandidateName = Annotated[
     str,
     _matching(
         r"[A-Za-z][\w-]*(:\S(.*\S)?)?",
         'must be "PROVIDER" or "PROVIDER:MODEL"; write for example "extractive"',
     ),
-    BeforeValidator(_candidate),
 ]
 
 
@@ -196,13 +196,57 @@ class SearchSettings(_Section):
     weight: Annotated[float, Field(ge=0, le=1)] = 0.45
 
 
-class ModelAlias(_Section):
-    """A model as graphs name it: candidates `PROVIDER:MODEL` in order, and their deadlines in seconds."""
+class Price(_Section):
+    """What a model costs where no list knows it: US dollars for a million tokens."""
 
-    use: Annotated[tuple[Candidate, ...], BeforeValidator(_listed), Field(min_length=1)]
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+
+
+class ModelCandidate(_Section):
+    """One model of one provider.  `weight` is its share with the strategy "weighted"."""
+
+    model: CandidateName
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
+    price: Price | None = None
+
+
+class BreakerSettings(_Section):
+    """After so many failures in a row a candidate is not asked for `rest` seconds."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    rest: Seconds = 30.0
+
+
+class ModelCache(_Section):
+    """How long a whole answer may be given again to the same request of the same tenant, in seconds."""
+
+    exact: Seconds | None = None
+
+
+class ModelAlias(_Section):
+    """A model as graphs name it: who can answer, in which order, how often and how long each is tried."""
+
+    use: Annotated[
+        tuple[Annotated[ModelCandidate, BeforeValidator(_candidate)], ...],
+        BeforeValidator(_listed),
+        Field(min_length=1),
+    ]
+    strategy: Literal["ordered", "weighted", "latency"] = "ordered"
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    retry_after_max: Seconds = 20.0
     attempt_timeout: Seconds = 60.0
     first_token_timeout: Seconds = 10.0
     timeout: Seconds = 120.0
+    coalesce: bool = True
+    cache: Annotated[ModelCache, BeforeValidator(_cached)] = ModelCache()
+    breaker: BreakerSettings = BreakerSettings()
+
+
+class CacheSettings(_Section):
+    """Where answers are kept that may be given again: "memory", or the cache of a plugin."""
+
+    use: Name = "memory"
 
 
 class TelemetrySettings(_Section):
@@ -230,15 +274,25 @@ class SecretsSettings(_Section):
 
 
 class TenantLimits(_Section):
-    """Bounds of one tenant: open sockets and event streams."""
+    """Bounds of one tenant: open sockets and event streams; requests to models and their tokens (0: none)."""
 
     connections: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
+    requests_per_minute: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    tokens_per_minute: Annotated[int, Field(ge=0, le=1_000_000_000_000)] = 0
+
+
+class Budget(_Section):
+    """The money that models may cost a tenant in a day or month of UTC (0: no limit)."""
+
+    usd: Annotated[float, Field(ge=0)] = 0.0
+    per: Literal["day", "month"] = "day"
 
 
 class TenantSettings(_Section):
     """What one tenant may use."""
 
     limits: TenantLimits = TenantLimits()
+    budget: Budget = Budget()
 
 
 class PluginBreaker(_Section):
@@ -279,6 +333,7 @@ class Settings(_Section):
     models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_writer)] = Field(
         default_factory=dict, validate_default=True
     )
+    cache: CacheSettings = CacheSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     secrets: SecretsSettings = SecretsSettings()
     egress: EgressSettings = EgressSettings()

@@ -64,7 +64,8 @@ class Delta:
     """One piece of a model's stream.  The last piece of every stream carries a `finish`.
 
     `finish` is "stop", "length", "tool_calls", "content_filter" or "incomplete".  A `signature` ends the
-    reasoning before it: its vendor wants it back with that reasoning.
+    reasoning before it: its vendor wants it back with that reasoning.  `model` is who answered, which the
+    gateway says with the finish.
     """
 
     text: str = ""
@@ -73,6 +74,7 @@ class Delta:
     usage: Usage | None = None
     finish: str | None = None
     signature: str = ""
+    model: str = ""
 
     @property
     def content(self) -> bool:

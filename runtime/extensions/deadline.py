@@ -95,7 +95,7 @@ class Deadline:
         assert task is not None
         before = task.cancelling()
         self._task, self._fired = task, 0
-        cancelled = False
+        cancelled, fired, until = False, 0, 0.0
         try:
             while True:
                 try:
@@ -105,16 +105,21 @@ class Deadline:
                     raise
                 except asyncio.CancelledError as error:
                     if task.cancelling() > before:
-                        if cancelled:
+                        if cancelled and self._fired > fired:
                             self.deaf = True
                             raise
-                        cancelled = True
-                        self.move(monotonic() + self._grace)
+                        if not cancelled:
+                            cancelled, fired, until = True, self._fired, self._when
+                            self.move(monotonic() + self._grace)
                     waited_for = steps.throw(error)
                 except BaseException as error:
                     waited_for = steps.throw(error)
                 else:
                     waited_for = steps.send(sent)
+                if cancelled and not self._fired and task.cancelling() <= before:
+                    # A scope inside has stopped what it waited for, and taken the cancellation back.
+                    cancelled = False
+                    self.move(until)
         except StopIteration as done:
             if cancelled or self._expired:
                 self._give_up(task, before)

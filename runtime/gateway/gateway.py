@@ -1,24 +1,32 @@
-"""The one road to every model: an alias, its candidates in order, the first whole answer."""
+"""The one road to every model, for whoever calls it: aliases in, answers out."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from difflib import get_close_matches
 
-from runtime.errors import HubbubError, InvalidInput, ModelError, NotFound
+from runtime.cache import MemoryCache
+from runtime.errors import ModelError, NotFound
 from runtime.extensions.catalog import Catalog
-from runtime.extensions.failures import in_words
-from runtime.gateway.attempts import attempt
-from runtime.gateway.models import AliasInfo, Candidate, candidates, describe
+from runtime.extensions.context import CallContext
+from runtime.extensions.deadline import Deadline
+from runtime.gateway.answers import Answers
+from runtime.gateway.asking import Ask, ChatAsk, P
+from runtime.gateway.attempts import Bookkeeping, Call
+from runtime.gateway.flights import Flights
+from runtime.gateway.models import AliasInfo, describe
+from runtime.gateway.prices import Prices
+from runtime.gateway.quotas import Quotas
 from runtime.gateway.reply import ReplyBuilder
-from runtime.ports import Context
+from runtime.gateway.road import Road
+from runtime.gateway.standing import Standings
+from runtime.ports import Cache, Context, UsageLog
 from runtime.settings import ModelAlias, Settings
-from runtime.telemetry import Telemetry, get_logger
+from runtime.telemetry import Telemetry
 from runtime.types import ChatRequest, Delta, ModelCall, Reply
-
-_log = get_logger(__name__)
 
 
 class Gateway:
@@ -29,52 +37,91 @@ class Gateway:
         settings: Settings,
         catalog: Callable[[], Catalog],
         telemetry: Telemetry,
-        record: Callable[[ModelCall], None] = lambda _: None,
+        log: UsageLog,
+        cache: Cache | None = None,
     ) -> None:
-        """`record` is told of every call of a model, however it ended."""
-        self._aliases, self._catalog = settings.models, catalog
-        self._telemetry, self._record = telemetry, record
+        """`log` is told of every call of a model, however it ended; `cache` keeps answers."""
+        self._aliases, self._catalog, self._log = settings.models, catalog, log
+        self._quotas = Quotas(settings, log.usage)
+        self._standings = Standings()
+        books = Bookkeeping(telemetry, self._record, Prices())
+        answers = Answers(cache or MemoryCache(), telemetry)
+        self._road = Road(catalog, books, self._standings, answers)
+        self._flights = Flights()
+        self._metrics = telemetry.metrics
 
     def aliases(self) -> dict[str, AliasInfo]:
-        """Return every alias with its usable candidates and the skipped ones."""
+        """Return every alias with its usable candidates and the skipped ones, those that rest too."""
         catalog = self._catalog()
-        return {name: describe(alias, catalog) for name, alias in self._aliases.items()}
+        return {
+            name: self._without_resting(describe(alias, catalog)) for name, alias in self._aliases.items()
+        }
 
     def model(self, alias: str, ctx: Context) -> GatewayModel:
         """Return the model behind an alias, asked on behalf of `ctx`; NotFound when there is none."""
-        found = self._aliases.get(alias)
-        if found is None:
-            near = get_close_matches(alias, self._aliases, 1)
-            rest = f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(self._aliases))}."
-            raise NotFound(f"config.toml has no model {alias[:100]}; {rest}")
-        return GatewayModel(alias, found, self._catalog(), ctx, self._telemetry, self._record)
+        return GatewayModel(self, alias, self.limits(alias), ctx)
+
+    def limits(self, alias: str) -> ModelAlias:
+        """Return the settings of an alias; NotFound."""
+        if (found := self._aliases.get(alias)) is not None:
+            return found
+        near = get_close_matches(alias, self._aliases, 1)
+        rest = f"did you mean {near[0]}?" if near else f"there is {', '.join(sorted(self._aliases))}."
+        raise NotFound(f"config.toml has no model {alias[:100]}; {rest}")
+
+    async def answer(
+        self, ask: Ask[P], alias: str, limits: ModelAlias, ctx: Context
+    ) -> AsyncGenerator[P, None]:
+        """Yield an answer; its last piece has a `finish`.
+
+        ModelError when no candidate gave a whole one, Overloaded or BudgetSpent when the tenant may not
+        ask now.
+        """
+        await self._quotas.admit(ctx.tenant)
+        until = time.monotonic() + limits.timeout
+        if not limits.coalesce:
+            call = Call(ask, alias, limits, ctx, min(ctx.deadline, until))
+            async with aclosing(self._road.travel(call)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            return
+        # An answer that is shared may take its whole time, each who waits for it only their own.
+        shared = replace(ctx, deadline=until) if isinstance(ctx, CallContext) else ctx
+        call = Call(ask, alias, limits, shared, until)
+        key = (ctx.tenant, alias, ask.fingerprint())
+        if self._flights.under_way(key):
+            self._metrics.answer_reused(alias, "coalesced")
+        flight = self._flights.join(key, lambda: self._road.travel(call))
+        async with aclosing(flight), aclosing(_until(ctx.deadline, alias, flight)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def aclose(self) -> None:
         """Nothing is kept open between two calls."""
+
+    def _record(self, call: ModelCall) -> None:
+        self._quotas.count(call)
+        self._log.record(call)
+
+    def _without_resting(self, info: AliasInfo) -> AliasInfo:
+        resting = {label: why for label in info.usable if (why := self._standings.resting(label))}
+        usable = tuple(label for label in info.usable if label not in resting)
+        return AliasInfo(usable, {**info.skipped, **resting})
 
 
 class GatewayModel:
     """The `ModelHandle` of one alias and one caller."""
 
-    def __init__(
-        self,
-        alias: str,
-        limits: ModelAlias,
-        catalog: Catalog,
-        ctx: Context,
-        telemetry: Telemetry,
-        record: Callable[[ModelCall], None],
-    ) -> None:
-        self._alias, self._limits, self._catalog = alias, limits, catalog
-        self._ctx, self._telemetry, self._record = ctx, telemetry, record
+    def __init__(self, gateway: Gateway, alias: str, limits: ModelAlias, ctx: Context) -> None:
+        self._gateway, self._alias, self._limits, self._ctx = gateway, alias, limits, ctx
 
     async def complete(self, request: ChatRequest, on_delta: Callable[[Delta], None] | None = None) -> Reply:
         """Return the whole answer; `on_delta` is given its pieces as they come.
 
-        ModelError when no candidate gave a whole answer; pieces given before that are not an answer.
+        Errors as in `Gateway.answer`; pieces given before one are not an answer.
         """
         whole = ReplyBuilder()
-        async with aclosing(self._pieces(request, whole)) as pieces:
+        async with aclosing(self.stream(request)) as pieces:
             async for delta in pieces:
                 whole.add(delta)
                 if on_delta is not None:
@@ -83,54 +130,23 @@ class GatewayModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Yield the answer as it is made; its last piece has a `finish`.  Errors as in `complete`."""
-        async with aclosing(self._pieces(request, ReplyBuilder())) as pieces:
+        asked = self._gateway.answer(ChatAsk(request), self._alias, self._limits, self._ctx)
+        async with aclosing(asked) as pieces:
             async for delta in pieces:
                 yield delta
 
-    async def _pieces(self, request: ChatRequest, answer: ReplyBuilder) -> AsyncGenerator[Delta, None]:
-        """Yield the pieces of the first candidate that has something to say."""
-        until = min(self._ctx.deadline, time.monotonic() + self._limits.timeout)
-        failures: list[tuple[Candidate, HubbubError]] = []
-        for candidate in candidates(self._limits, self._catalog):
-            if failures and time.monotonic() >= until:
-                break
-            answer.model = candidate.label
-            begun = False
-            tried = attempt(
-                candidate,
-                request,
-                self._ctx,
-                self._telemetry,
-                alias=self._alias,
-                limits=self._limits,
-                until=until,
-                record=self._record,
-            )
-            try:
-                async with aclosing(tried):
-                    async for delta in tried:
-                        begun = begun or bool(delta.text or delta.reasoning or delta.tool_call)
-                        yield delta
-            except HubbubError as error:
-                if begun:
-                    # What was said cannot be taken back: another candidate would say it twice.
-                    words = f"{candidate.label} broke off in the middle of its answer ({in_words(error)})"
-                    raise ModelError(f"{words}; ask again.") from error
-                _log.warning(
-                    "candidate failed", model=self._alias, candidate=candidate.label, reason=str(error)
-                )
-                failures.append((candidate, error))
-            else:
-                return
-        raise self._failed(failures)
 
-    def _failed(self, failures: list[tuple[Candidate, HubbubError]]) -> HubbubError:
-        if failures and all(isinstance(error, InvalidInput) for _, error in failures):
-            return failures[-1][1]
-        skipped = describe(self._limits, self._catalog).skipped
-        told = [f"{candidate.label}: {in_words(error)}" for candidate, error in failures]
-        told += [f"{label} is not usable: {reason}" for label, reason in skipped.items()]
-        return ModelError(
-            f"The model {self._alias} could not answer ({' · '.join(told)}); "
-            f"mend one of these, or name another in [models.{self._alias}] use."
-        )
+async def _until(when: float, alias: str, pieces: AsyncGenerator[P, None]) -> AsyncGenerator[P, None]:
+    """Yield the pieces that come in time; ModelError when one does not."""
+    limit = Deadline(when)
+    try:
+        while (piece := await limit.wait(anext(pieces, None))) is not None:
+            yield piece
+    except TimeoutError:
+        raise ModelError(
+            f"The model {alias} gave no whole answer before the time of what asked it was over; "
+            "give that more time.",
+            reason="timeout",
+        ) from None
+    finally:
+        limit.close()

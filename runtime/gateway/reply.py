@@ -37,6 +37,7 @@ class ReplyBuilder:
             self.usage = delta.usage
         if delta.finish:
             self.finish = delta.finish
+            self.model = delta.model or self.model
 
     def reply(self) -> Reply:
         """Return the whole answer."""

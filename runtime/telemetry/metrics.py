@@ -65,6 +65,14 @@ class Metrics:
         self._tokens_in = counter("tokens_in", "Input tokens", "model")
         self._tokens_out = counter("tokens_out", "Output tokens", "model")
         self._cost = counter("cost_usd", "Cost of model calls where a price is known", "model")
+        self._attempts = counter(
+            "model_attempts", "Attempts at a model, by how they ended", "model", "outcome"
+        )
+        self._first_chunk = histogram(
+            "model_first_chunk_seconds", "From an attempt to its first content", "model", buckets=_SLOW
+        )
+        self._fallbacks = counter("model_fallbacks", "Times that a further candidate was asked", "alias")
+        self._reused = counter("model_answers_reused", "Answers that were given again", "model", "how")
         self._steps = histogram("step_seconds", "Duration of a step", "kind")
         self._retrievals = histogram("retrieval_seconds", "Duration of a search", "mode")
         self._commits = histogram("commit_seconds", "From hand-over of a write to its fsync").bound()
@@ -103,6 +111,20 @@ class Metrics:
         self._tokens_out.bound(model).inc(max(0, output))
         if cost_usd:
             self._cost.bound(model).inc(max(0.0, cost_usd))
+
+    def attempt(self, model: str, outcome: str, first: float | None) -> None:
+        """Count an attempt: "answered", "left" by its caller, or the reason of its failure."""
+        self._attempts.bound(model, outcome).inc()
+        if first is not None:
+            self._first_chunk.bound(model).observe(first)
+
+    def fallback(self, alias: str) -> None:
+        """Count that a further candidate is asked because one failed."""
+        self._fallbacks.bound(alias).inc()
+
+    def answer_reused(self, model: str, how: str) -> None:
+        """Count an answer that was given again: from the "exact" cache, or "coalesced"."""
+        self._reused.bound(model, how).inc()
 
     def step(self, kind: str, seconds: float) -> None:
         """Note one step of a graph."""

@@ -125,10 +125,16 @@ class Telemetry:
         """One call of an embedder."""
         return self._operation("embeddings", model, {"model": model, "texts": texts})
 
-    def chat_span(
-        self, provider: str, model: str, *, alias: str | None = None, parent: str | None = None
+    def model_span(
+        self,
+        operation: str,
+        provider: str,
+        model: str,
+        *,
+        alias: str | None = None,
+        parent: str | None = None,
     ) -> Span:
-        """One attempt at one candidate of a model alias.
+        """One attempt at one candidate of a model alias; `operation` is "chat" or "embeddings".
 
         Never the current span: a stream is a generator, and what its consumer does meanwhile is no
         part of the chat.
@@ -136,8 +142,10 @@ class Telemetry:
         if (tracing := self._tracing) is None:
             return NO_SPAN
         found = attributes({"provider": provider, "model": model, "alias": alias}, content=False)
-        found[names.OPERATION] = "chat"
-        return tracing.begin(f"chat {model}", found, kind=tracing.client(), parent=parent, current=False)
+        found[names.OPERATION] = operation
+        return tracing.begin(
+            f"{operation} {model}", found, kind=tracing.client(), parent=parent, current=False
+        )
 
     def tool_span(self, name: str, *, arguments: str | None = None) -> Span:
         """One call of a tool; `arguments` are its JSON text."""

@@ -105,7 +105,7 @@ def test_tracing_that_goes_nowhere_is_one_object_that_does_nothing() -> None:
         telemetry.node_span("n", "llm"),
         telemetry.retrieval_span("docs"),
         telemetry.embeddings_span("minilm"),
-        telemetry.chat_span("extractive", "extractive"),
+        telemetry.model_span("chat", "extractive", "extractive"),
         telemetry.tool_span("http"),
         telemetry.deliver_span(),
     ]
@@ -168,7 +168,7 @@ async def test_one_request_is_one_trace_with_the_spans_of_the_blueprint(
                 with traced.embeddings_span("minilm", texts=2):
                     pass
             with traced.node_span("answer", "llm"):
-                with traced.chat_span("extractive", "extractive", alias="writer") as chat:
+                with traced.model_span("chat", "extractive", "extractive", alias="writer") as chat:
                     chat.set(
                         input_tokens=5,
                         output_tokens=7,
@@ -260,7 +260,7 @@ async def test_a_chat_in_a_generator_is_not_the_parent_of_what_its_consumer_does
     traced: Telemetry, tmp_path: Path
 ) -> None:
     async def stream() -> AsyncIterator[str]:
-        with traced.chat_span("p", "m"):
+        with traced.model_span("chat", "p", "m"):
             yield "a"
             yield "b"
 
@@ -334,7 +334,7 @@ async def test_a_generator_closed_in_another_task_ends_its_span_quietly(
 async def test_an_error_is_recorded_with_its_code_and_only_sentences_of_ours_are_kept(
     traced: Telemetry, tmp_path: Path
 ) -> None:
-    with pytest.raises(ModelError), traced.chat_span("p", "m"):
+    with pytest.raises(ModelError), traced.model_span("chat", "p", "m"):
         raise ModelError("No candidate of writer answered; look at the log.")
     with pytest.raises(ValueError), traced.tool_span("t"):
         raise ValueError("what the customer wrote")
@@ -357,7 +357,7 @@ CONTENT: SpanValues = {"prompt": "private words", "answer": "private words", "re
 @pytest.mark.parametrize("content", [False, True])
 async def test_what_people_wrote_is_in_spans_only_when_asked(tmp_path: Path, content: bool) -> None:
     telemetry = Telemetry(TelemetrySettings(traces=tmp_path / "spans.jsonl", content=content))
-    with telemetry.chat_span("p", "m") as chat:
+    with telemetry.model_span("chat", "p", "m") as chat:
         chat.set(**CONTENT)
     with telemetry.retrieval_span("docs", query="private words"):
         pass
@@ -372,7 +372,7 @@ async def test_no_span_holds_a_secret(
 ) -> None:
     monkeypatch.setenv("MARKER", "marker-secret-value")
     load_settings(tmp_path).secret("MARKER", needed_by="a test")
-    with traced.chat_span("p", "m") as chat:
+    with traced.model_span("chat", "p", "m") as chat:
         chat.set(branch="x marker-secret-value")
         chat.record(ModelError("Refused: marker-secret-value."))
     await traced.flush()

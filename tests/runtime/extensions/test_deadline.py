@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import pytest
 
 from runtime.extensions.deadline import Deadline
@@ -168,3 +169,40 @@ async def test_waits_that_never_suspend_still_give_the_loop_a_turn() -> None:
 
     with pytest.raises(TimeoutError):
         await forever()
+
+
+async def test_a_scope_inside_that_cancels_and_takes_it_back_is_no_cancellation() -> None:
+    """As HTTP clients do on every new connection: the quickest address wins, the others are cancelled."""
+    limit = Deadline(time.monotonic() + 30, grace=0.05)
+
+    async def connect() -> str:
+        async with anyio.create_task_group() as addresses:
+            addresses.start_soon(anyio.sleep, 600)
+            addresses.start_soon(_win, addresses.cancel_scope)
+            await anyio.sleep(600)
+        await asyncio.sleep(0.1)  # longer than the grace that a real cancellation would leave
+        return "connected"
+
+    assert await limit.wait(connect()) == "connected"
+    assert (limit.expired, limit.deaf) == (False, False)
+    limit.close()
+
+
+async def _win(scope: anyio.CancelScope) -> None:
+    await asyncio.sleep(0)
+    scope.cancel()
+
+
+async def test_a_time_out_inside_does_not_shorten_the_deadline() -> None:
+    limit = Deadline(time.monotonic() + 30, grace=0.05)
+
+    async def patient() -> str:
+        try:
+            async with asyncio.timeout(0.01):
+                await asyncio.sleep(600)
+        except TimeoutError:
+            await asyncio.sleep(0.1)
+        return "went on"
+
+    assert await limit.wait(patient()) == "went on"
+    limit.close()

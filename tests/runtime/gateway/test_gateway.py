@@ -19,9 +19,9 @@ from runtime.extensions.context import CallContext
 from runtime.gateway.gateway import Gateway, GatewayModel
 from runtime.gateway.reply import ReplyBuilder
 from runtime.ports import Context
-from runtime.settings import ModelAlias, Settings, TelemetrySettings
+from runtime.settings import ModelAlias, ModelCandidate, Settings, TelemetrySettings
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import ChatRequest, Delta, ModelCall, ToolCall, Usage
+from runtime.types import ChatRequest, Delta, JsonObject, ModelCall, ToolCall, Usage, UsageQuery
 
 REQUEST = ChatRequest("ignored", [{"role": "user", "content": "hello"}])
 DONE = Delta(finish="stop", usage=Usage(3, 2, cost_usd=0.5))
@@ -48,6 +48,17 @@ class Scripted:
                     yield piece
         finally:
             self.closed = True
+
+
+class Log:
+    """Keeps what it is told, and says that nothing was spent before."""
+
+    def __init__(self, record: Callable[[ModelCall], None] = lambda _: None) -> None:
+        self.record = record
+
+    async def usage(self, query: UsageQuery) -> list[JsonObject]:
+        """Return nothing."""
+        return []
 
 
 def registered(provider: Any, missing: MissingSecret | None = None) -> Registered:
@@ -86,9 +97,10 @@ def model(
 ) -> GatewayModel:
     """Return the alias `writer` whose candidates are these providers in order."""
     catalog = Catalog(registered=[registered(provider) for provider in providers])
-    alias = ModelAlias(use=tuple(f"{provider.name}:large" for provider in providers), **limits)
+    use = tuple(ModelCandidate(model=f"{provider.name}:large") for provider in providers)
+    alias = ModelAlias(use=use, **{"retries": 0, **limits})
     settings = Settings(workspace=Path(), models={"writer": alias})
-    gateway = Gateway(settings, lambda: catalog, telemetry or Telemetry(), record)
+    gateway = Gateway(settings, lambda: catalog, telemetry or Telemetry(), Log(record))
     return gateway.model("writer", cast(Context, context()))
 
 
@@ -216,8 +228,10 @@ def test_skipped_candidates_are_named_with_the_reason() -> None:
     catalog = Catalog(
         registered=[registered(Scripted("openai"), missing), registered(Scripted("extractive"))]
     )
-    alias = ModelAlias(use=("openai:gpt", "nobody:x", "extractive"))
-    gateway = Gateway(Settings(workspace=Path(), models={"writer": alias}), lambda: catalog, Telemetry())
+    alias = ModelAlias.model_validate({"use": ["openai:gpt", "nobody:x", "extractive"]})
+    gateway = Gateway(
+        Settings(workspace=Path(), models={"writer": alias}), lambda: catalog, Telemetry(), Log()
+    )
     info = gateway.aliases()["writer"]
     assert info.usable == ("extractive",)
     assert "OPENAI_API_KEY" in info.skipped["openai:gpt"]
@@ -227,14 +241,16 @@ def test_skipped_candidates_are_named_with_the_reason() -> None:
 async def test_without_any_usable_candidate_the_missing_secret_is_named() -> None:
     missing = MissingSecret("OPENAI_API_KEY", needed_by="[plugins.openai] api_key")
     catalog = Catalog(registered=[registered(Scripted("openai"), missing)])
-    alias = ModelAlias(use=("openai:gpt",))
-    gateway = Gateway(Settings(workspace=Path(), models={"writer": alias}), lambda: catalog, Telemetry())
+    alias = ModelAlias.model_validate({"use": ["openai:gpt"]})
+    gateway = Gateway(
+        Settings(workspace=Path(), models={"writer": alias}), lambda: catalog, Telemetry(), Log()
+    )
     with pytest.raises(ModelError, match="OPENAI_API_KEY"):
         await gateway.model("writer", cast(Context, context())).complete(REQUEST)
 
 
 def test_an_unknown_alias_is_one_sentence() -> None:
-    gateway = Gateway(Settings(workspace=Path()), Catalog, Telemetry())
+    gateway = Gateway(Settings(workspace=Path()), Catalog, Telemetry(), Log())
     with pytest.raises(NotFound, match=r"no model writr; did you mean writer\?"):
         gateway.model("writr", cast(Context, context()))
 
