@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.errors import CannotStart
 from runtime.extensions import guard
-from runtime.extensions.catalog import Catalog, Registered
+from runtime.extensions.catalog import Catalog
 from runtime.ports import Cache
 
 DEADLINE = 2.0
@@ -62,10 +62,10 @@ class MemoryCache:
 
 
 class PluginCache:
-    """A plugin's cache, each call of it bounded."""
+    """A plugin's cache, each call of it bounded; a plugin that is loaded anew is asked from then on."""
 
-    def __init__(self, registered: Registered) -> None:
-        self.name, self._registered = registered.name, registered
+    def __init__(self, name: str, catalog: Callable[[], Catalog]) -> None:
+        self.name, self._catalog = name, catalog
 
     async def get(self, key: str) -> bytes | None:
         """Return the value, or None; PluginError."""
@@ -81,17 +81,25 @@ class PluginCache:
         await self._call("delete", key)
 
     async def _call(self, method: str, *args: object) -> Any:
-        return await guard.call(self._registered, method, *args, deadline=time.monotonic() + DEADLINE)
+        if (found := self._catalog().get("cache", self.name)) is None:
+            raise _missing(self.name, self._catalog())
+        return await guard.call(found, method, *args, deadline=time.monotonic() + DEADLINE)
 
 
-def choose_cache(name: str, catalog: Catalog) -> Cache:
+def choose_cache(name: str, catalog: Callable[[], Catalog]) -> Cache:
     """Return the cache of that name; CannotStart when no plugin supplies it."""
     if name == MemoryCache.name:
         return MemoryCache()
-    if (found := catalog.get("cache", name)) is not None:
-        return PluginCache(found)
+    if catalog().get("cache", name) is None:
+        raise _missing(name, catalog())
+    return PluginCache(name, catalog)
+
+
+def _missing(name: str, catalog: Catalog) -> CannotStart:
     known = ", ".join([MemoryCache.name, *catalog.names("cache")])
-    raise CannotStart(f"[cache] use in config.toml names {name}, which no plugin supplies; there is {known}.")
+    return CannotStart(
+        f"[cache] use in config.toml names {name}, which no plugin supplies; there is {known}."
+    )
 
 
 def _cost(key: str, value: bytes) -> int:

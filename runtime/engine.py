@@ -166,7 +166,7 @@ async def open_engine(settings: Settings) -> Engine:
         await search.open()
         stack.push_async_callback(search.aclose)
         views = JournalViews(journal)
-        gateway = Gateway(settings, catalog, telemetry, views, choose_cache(settings.cache.use, plugins))
+        gateway = Gateway(settings, catalog, telemetry, views, choose_cache(settings.cache.use, catalog))
         stack.push_async_callback(gateway.aclose)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.cache import MemoryCache
-from runtime.errors import BudgetSpent, InvalidInput, ModelError, Overloaded, PluginError
-from runtime.extensions.catalog import Catalog
+from runtime.cache import MemoryCache, choose_cache
+from runtime.errors import BudgetSpent, CannotStart, InvalidInput, ModelError, Overloaded, PluginError
+from runtime.extensions.catalog import Catalog, PluginInfo, Registered
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.models import Candidate, in_order
 from runtime.gateway.prices import Prices
@@ -282,6 +282,36 @@ async def test_the_memory_is_bounded_and_forgets_in_time() -> None:
     assert await cache.get("large") is None
     now = 5.0
     assert await cache.get("9") is None
+
+
+async def test_the_cache_of_a_plugin_is_used_by_its_name() -> None:
+    class Shelf:
+        name = "shelf"
+
+        def __init__(self) -> None:
+            self.values: dict[str, bytes] = {}
+
+        async def get(self, key: str) -> bytes | None:
+            """Look it up."""
+            return self.values.get(key)
+
+        async def set(self, key: str, value: bytes, ttl: float) -> None:
+            """Keep it."""
+            self.values[key] = value
+
+        async def delete(self, key: str) -> None:
+            """Forget it."""
+            self.values.pop(key, None)
+
+    info = PluginInfo("shelf", "drop-in", "plugins/shelf.py", "ready")
+    catalog = Catalog(registered=[Registered("cache", "shelf", Shelf(), info)])
+    cache = choose_cache("shelf", lambda: catalog)
+    await cache.set("a", b"1", 5.0)
+    assert await cache.get("a") == b"1"
+    await cache.delete("a")
+    assert await cache.get("a") is None
+    with pytest.raises(CannotStart, match="names redis, which no plugin supplies; there is memory, shelf"):
+        choose_cache("redis", lambda: catalog)
 
 
 # --------------------------------------------------------------------------- what it costs
