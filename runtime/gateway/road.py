@@ -68,7 +68,7 @@ class Road:
             return
         await self._books.prices.learn(candidate)
         standing, tries = self._standings.of(candidate.label), 0
-        while standing.admit():
+        while admitted := standing.admit():
             attempt = Attempt(call, candidate, self._books, tries)
             try:
                 async with aclosing(self._answers.kept(call, candidate, attempt.pieces())) as pieces:
@@ -90,7 +90,7 @@ class Road:
                     )
                     return
             finally:
-                standing.released()
+                standing.released(admitted)
             await asyncio.sleep(wait)
         failures.append((candidate, self._rests(candidate)))
 

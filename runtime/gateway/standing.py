@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from runtime.settings import BreakerSettings
 
@@ -38,16 +39,17 @@ class Standing:
         """Failures since its last answer."""
         return self._failures
 
-    def admit(self) -> bool:
-        """Whether it may be asked now; whoever is told so says how it went."""
+    def admit(self) -> Literal["call", "trial", ""]:
+        """Whether it may be asked now, "" when not; whoever is told so says how it went."""
         if self.resting or (self._tripped and self._trying):
-            return False
+            return ""
         self._trying = self._tripped
-        return True
+        return "trial" if self._tripped else "call"
 
     def answered(self, seconds: float | None) -> None:
         """It gave a whole answer, which began after so many seconds."""
-        self._failures, self._tripped, self._trying = 0, False, False
+        self._failures, self._rest_until = 0, 0.0
+        self._tripped = self._trying = False
         if seconds is not None:
             before = seconds if self.latency is None else self.latency
             self.latency = before + _RECENT * (seconds - before)
@@ -60,9 +62,9 @@ class Standing:
         self._tripped = True
         self._rest_until = self._clock() + min(LONGEST_REST, settings.rest if rest is None else rest)
 
-    def released(self) -> None:
-        """Nothing was learned: the caller left, or it was the request that was wrong."""
-        self._trying = False
+    def released(self, admitted: str) -> None:
+        """What was admitted is over, whether or not anything was learned from it."""
+        self._trying = self._trying and admitted != "trial"
 
 
 class Standings:

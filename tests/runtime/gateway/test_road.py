@@ -142,26 +142,25 @@ async def test_a_request_that_was_wrong_is_not_the_candidates_failure(tmp_path: 
 def test_whatever_happens_one_request_at_a_time_tries_a_rested_candidate(steps: list[str]) -> None:
     now = 0.0
     standing, settings = Standing(lambda: now), BreakerSettings(failures=2, rest=10.0)
-    under_way = 0
+    under_way: list[str] = []
     for step in steps:
         if step == "wait":
             now += 5.0
         elif step == "ask":
-            rested = standing.failures >= 2 and not standing.resting
-            if standing.admit():
-                under_way += 1
+            if admitted := standing.admit():
                 assert not standing.resting
-                if rested:
-                    assert not standing.admit(), "two requests try it at once"
+                under_way.append(admitted)
         elif under_way:
-            under_way -= 1
+            ended = under_way.pop(0)
             if step == "answer":
                 standing.answered(0.1)
                 assert not standing.resting
             elif step == "fail":
                 standing.failed(settings)
-            else:
-                standing.released()
+            standing.released(ended)
+            if step != "leave":
+                under_way = ["call" if one == "trial" else one for one in under_way]
+        assert under_way.count("trial") <= 1, "two requests try it at once"
 
 
 # --------------------------------------------------------------------------- the order
