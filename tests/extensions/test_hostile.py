@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runtime.extensions import deadline, guard, live
-from runtime.settings import ModelAlias, PluginBreaker, PluginHost, PluginsSettings
+from runtime.settings import ModelAlias, ModelCandidate, PluginBreaker, PluginHost, PluginsSettings
 from tests.hub.conftest import RealHub
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -83,7 +83,7 @@ async def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     bounds = PluginHost(deadline=0.2, breaker=PluginBreaker(failures=3, rest=60.0))
     await hub.serve(
         plugins=PluginsSettings(hosts=dict.fromkeys(names, bounds)),
-        models={"endless": ModelAlias(use=("yields",))},
+        models={"endless": ModelAlias(use=(ModelCandidate(model="yields"),))},
     )
     yield hub
     (tmp_path / "plugins" / "let-go").touch()
