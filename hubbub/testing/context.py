@@ -119,7 +119,7 @@ class FakeContext:
     params: Any = None
     documents: Sequence[str] = ("Owls hunt mice at night.", "Larks sing in the morning.")
     answer: str = "Owls hunt mice."
-    log: FakeLog = field(default_factory=FakeLog)
+    log: Any = field(default_factory=FakeLog)
     emitted: list[Delta] = field(default_factory=list)
     asked: list[ChatRequest] = field(default_factory=list)
     client: aiohttp.ClientSession | None = None

@@ -12,6 +12,11 @@ from typing import Any
 
 from runtime.errors import PluginError
 
+
+class NotInstalled(PluginError):
+    """A package that the plugin needs is not here."""
+
+
 _BLOCK = re.compile(r"(?m)^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
@@ -33,7 +38,7 @@ def check_header(text: str) -> None:
     missing = [shown for dependency in dependencies if (shown := _missing(dependency))]
     if missing:
         names = " and ".join(missing)
-        raise PluginError(f"it needs {names}, not installed here; run: {install_line(missing)}")
+        raise NotInstalled(f"it needs {names}, not installed here; run: {install_line(missing)}")
 
 
 def install_line(requirements: list[str]) -> str:

@@ -13,6 +13,7 @@ from runtime.extensions import registration, source
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
 from runtime.extensions.failures import line_in, place
 from runtime.extensions.finder import PluginFile, find_files
+from runtime.extensions.header import NotInstalled
 from runtime.extensions.host import Host
 from runtime.extensions.lifecycle import close_plugins, start_plugins
 from runtime.extensions.plugin_settings import plugin_settings
@@ -94,6 +95,8 @@ def load_file(
         return _load(file, info, settings, metrics, others)
     except PluginError as error:
         failed = replace(info, error=_sentence(error.message))
+        if file.kind == "first-party" and isinstance(error, NotInstalled):
+            failed = replace(failed, state="disabled")  # nobody has asked for it yet
         return Loaded(file, digest, failed, clash=isinstance(error, _Clash))
 
 
@@ -112,7 +115,7 @@ def _load(
         text, tree = source.read(file.path)
     except PluginError as error:
         line = line_in(error.__cause__, str(file.path)) if error.__cause__ else 0
-        raise PluginError(f"{place(file.shown, line)}: {error.message}") from None
+        raise type(error)(f"{place(file.shown, line)}: {error.message}") from None
     warnings = tuple(
         f"{file.shown}:{line}: it imports {name}, which may change at any time; import from hubbub instead"
         for name, line in source.insides_imported(tree)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime.extensions import finder
+from runtime.extensions import finder, header
 from runtime.extensions.catalog import Catalog, PluginInfo
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.settings import Settings
@@ -74,6 +74,17 @@ def test_the_first_party_plugins_are_there_in_every_workspace(load: Load) -> Non
     assert {"dense", "hybrid", "keyword"} <= set(catalog.names("retriever"))
     assert catalog.get("embedder", "minilm")
     assert catalog.get("provider", "extractive")
+
+
+def test_a_first_party_plugin_without_its_packages_is_left_out_with_the_install_line(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(header, "missing_requirement", lambda wanted: wanted if "redis" in wanted else "")
+    catalog = load(mine='# /// script\n# dependencies = ["redis>=6"]\n# ///\n')
+    states = {info.name: (info.state, info.error) for info in catalog.plugins}
+    assert states["redis"][0] == "disabled"
+    assert "it needs redis>=6, not installed here; run: " in states["redis"][1]
+    assert states["mine"][0] == "failed", "a drop-in was asked for"
 
 
 def test_the_workspace_whose_folder_is_the_first_party_one_loads_each_file_once() -> None:
