@@ -19,6 +19,7 @@
     ├ Overloaded                    full queue, rate limit: `retry_after` seconds
     ├ MissingSecret                 a secret that something needs is not there
     ├ PluginError                   a plugin could not be loaded, or one call of it failed
+    ├ Blocked                       a guardrail does not let a text pass
     ├ ModelError                    no candidate of a model alias answered
     ├ StepFailed                    a step of a graph failed for good: which one, and why
     ├ LimitExceeded                 a run went over a limit of its graph or of the config
@@ -175,6 +176,12 @@ class PluginError(HubbubError):
     def __init__(self, message: str, *, plugin: str = "", retryable_call: bool = False) -> None:
         super().__init__(message)
         self.plugin, self.retryable_call = plugin, retryable_call
+
+
+class Blocked(HubbubError):
+    """A guardrail does not let a text pass."""
+
+    code = "blocked"
 
 
 class ModelError(HubbubError):

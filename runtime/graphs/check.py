@@ -110,6 +110,7 @@ class _NodeCheck:
                 self._check_plugin()
         if self._node.undo:
             self._check_undo(self._node.undo)
+        self._check_around()
         self._check_texts(self._node.params, self._bare_names(), self._path)
         self._check_save()
 
@@ -211,6 +212,24 @@ class _NodeCheck:
         if named:
             return f"the plugin {named.name} could not be loaded: {named.error.rstrip('.')}"
         return near(use, known)
+
+    def _check_around(self) -> None:
+        """Check what stands around the step's work: its cache and its guardrails."""
+        node = self._node
+        for index, name in enumerate(node.guard):
+            if self._catalog.get("guardrail", name) is None:
+                help = near(name, self._catalog.names("guardrail"))
+                self._findings.add(
+                    "E06", f"there is no guardrail {name}", *self._path, "guard", index, help=help
+                )
+        if node.cache is not None and node.undo:
+            message = f"what {node.id} does is undone, so it is done each time"
+            self._findings.add_key("E03", message, *self._path, "cache", help="take cache out, or undo")
+        for key in ("cache", "guard"):
+            if node.use == "set" and key in self._file.document.data["node"][node.id]:
+                self._findings.add_key(
+                    "E02", f"set has no {key}", *self._path, key, help="it only writes values"
+                )
 
     def _check_undo(self, undo: str) -> None:
         path = (*self._path, "undo")

@@ -20,15 +20,14 @@ from runtime.graphs.bodies import item_names, reached
 from runtime.graphs.conditions import Condition, compile_condition
 from runtime.graphs.decisions import Decision, branch_key, why_else, why_held, why_not
 from runtime.graphs.file import END, GraphFile, Node
-from runtime.graphs.kinds import KINDS, call_plugin
-from runtime.graphs.llm import LlmParams, llm
+from runtime.graphs.kinds import KINDS
 from runtime.graphs.mapping import map_action
-from runtime.graphs.parameters import Filled, compile_value, fields_of, is_state_path
-from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
+from runtime.graphs.parameters import Filled, compile_value
+from runtime.graphs.scope import Action, RunScope
 from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge_loops, reducer
 from runtime.graphs.steps import retry_policy, step_function
 from runtime.graphs.steps import undo as undo_step
-from runtime.graphs.templates import look_up
+from runtime.graphs.work import work
 from runtime.types import Effect, JsonObject
 
 LookUpSecret = Callable[[str, str], str]
@@ -110,9 +109,8 @@ class _Compiler:
         """Return what a step does."""
         if node.each:
             return map_action(self._file, node.each, self._items.get(node.id, ()))
-        return _action(
-            self._file, node, self._own_params, partial(_needed_by, self._secret, self._file, node)
-        )
+        secret = partial(_needed_by, self._secret, self._file, node)
+        return work(self._file, node, self._own_params.get(node.use), secret)
 
 
 def initial_state(file: GraphFile, input: JsonObject) -> JsonObject:
@@ -153,61 +151,6 @@ def _end(step: str) -> str:
 
 def _ends(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_end(step) for step in node.targets))
-
-
-# --------------------------------------------------------------------------- what each step does
-
-
-def _action(
-    file: GraphFile, node: Node, own_params: Mapping[str, type[Any] | None], secret: Callable[[str], str]
-) -> Action:
-    if node.use == "set":
-        written = {name: compile_value(raw, secret) for name, raw in node.params.get("set", {}).items()}
-        return partial(_set, written)
-    if node.use == "fail":
-        return partial(_fail, compile_value(node.params["message"], secret))
-    if node.use == "llm":
-        filled = _parameters(node, LlmParams, secret)
-        return _with_parameters(filled, llm(_question_field(file)))
-    filled = _parameters(node, own_params.get(node.use), secret)
-    return _with_parameters(filled, lambda call, values: call_plugin(call, node.use, values))
-
-
-def _question_field(file: GraphFile) -> str | None:
-    texts = [name for name, one in file.input.items() if one.type == "text" and one.needed]
-    return texts[0] if len(texts) == 1 else None
-
-
-def _parameters(node: Node, model: Any, secret: Callable[[str], str]) -> dict[str, Filled]:
-    """Return what fills in each parameter; a bare name of a state field is looked up."""
-    bare = {name for name, field in fields_of(model).items() if is_state_path(field)}
-    return {
-        name: partial(_at, raw.split("."))
-        if name in bare and isinstance(raw, str)
-        else compile_value(raw, secret)
-        for name, raw in node.params.items()
-    }
-
-
-def _at(path: list[str], values: Mapping[str, Any]) -> Any:
-    return look_up(values, path)
-
-
-def _with_parameters(
-    parameters: Mapping[str, Filled], act: Callable[[StepCall, Mapping[str, Any]], Awaitable[Outcome]]
-) -> Action:
-    async def action(call: StepCall) -> Outcome:
-        return await act(call, {name: fill(call.values) for name, fill in parameters.items()})
-
-    return action
-
-
-async def _set(written: Mapping[str, Filled], call: StepCall) -> Outcome:
-    return Outcome({name: fill(call.values) for name, fill in written.items()})
-
-
-async def _fail(message: Filled, call: StepCall) -> Outcome:
-    raise StepFailed(str(message(call.values)), step=call.node.id, cause_code="failed")
 
 
 # --------------------------------------------------------------------------- branches

@@ -83,6 +83,8 @@ class Node:
     approval: Approval | None = None
     each: Each | None = None
     undo: str | None = None
+    cache: float | None = None
+    guard: tuple[str, ...] = ()
 
     @property
     def targets(self) -> list[str]:

@@ -40,7 +40,7 @@ def llm(question_field: str | None) -> Callable[[StepCall, Mapping[str, Any]], A
         if not params.question and question_field:
             params.question = str(call.values.get(question_field) or "")
         handle = call.context(params, orjson.dumps(params.prompt)).model(params.model)
-        message = call.message() if params.stream else None
+        message = call.message() if params.stream and not call.held else None
         on_delta: Callable[[Delta], None] | None = message.push if message else None
         reply = await handle.complete(_request(params), on_delta)
         return Outcome(_result(reply, params.returns), _meta(reply, message.id if message else None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from runtime.graphs.bodies import item_names, undoing
 from runtime.graphs.built_in import BuiltIns
@@ -12,9 +12,8 @@ from runtime.graphs.findings import Findings, near
 from runtime.graphs.tables import Tables
 from runtime.toml import TomlDocument
 
-_LATER_KEYS: Final = {"cache": "caching", "guard": "guardrails of a step"}
 _TOP = ("graph", "about", "start", "output", "limits", "input", "state", "settings", "node", "test")
-_STANDARD = ("use", "save", "next", "timeout", "retry", "on_error", "undo")
+_STANDARD = ("use", "save", "next", "timeout", "retry", "on_error", "undo", "cache", "guard")
 _DECIDING = ("branch", "approve", "fail")
 _MAX_RETRIES = 20
 
@@ -122,6 +121,13 @@ class _Reader:
         self._check_next(table, found)
         return found
 
+    def _guard(self, value: Any, *path: str) -> tuple[str, ...]:
+        names = [value] if isinstance(value, str) else value
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return tuple(names)
+        self._findings.add("E03", "guard must be a list of guardrails", *path, help='write guard = ["pii"]')
+        return ()
+
     def _check_next(self, table: dict[str, Any], nodes: dict[str, Node]) -> None:
         """Every step says what follows, but for those of an item of a map, and those that undo another."""
         inner = item_names(nodes).keys() | undoing(nodes).keys()
@@ -143,15 +149,9 @@ class _Reader:
                 "E16", f"{LATER[use]} are not part of this version", *path, "use", help="take the step out"
             )
             return None
-        for key, what in _LATER_KEYS.items():
-            if key in table:
-                self._findings.add_key(
-                    "E16", f"{what} is not part of this version", *path, key, help="take it out"
-                )
-        own = {key: value for key, value in table.items() if key not in _LATER_KEYS}
         if use in self._built_in.kinds:
-            return self._built_in.kinds[use](id, own)
-        params = {key: value for key, value in own.items() if key not in _STANDARD}
+            return self._built_in.kinds[use](id, table)
+        params = {key: value for key, value in table.items() if key not in _STANDARD}
         return Node(
             id,
             use,
@@ -163,5 +163,7 @@ class _Reader:
                 self._tables.number(table.get("retry", 0), 0, _MAX_RETRIES, *path, "retry", whole=True) or 0
             ),
             on_error=self._tables.step(table["on_error"], *path, "on_error") if "on_error" in table else None,
+            cache=self._tables.seconds(table["cache"], *path, "cache") if "cache" in table else None,
+            guard=self._guard(table.get("guard", []), *path, "guard"),
             undo=self._tables.step(table["undo"], *path, "undo") if "undo" in table else None,
         )

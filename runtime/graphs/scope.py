@@ -16,7 +16,7 @@ from runtime.telemetry import Span, Telemetry
 from runtime.types import Delta, Effect, JsonObject, Run, Usage
 
 if TYPE_CHECKING:
-    from runtime.ports import Ledger, Log
+    from runtime.ports import Cache, Ledger, Log
 
 
 class MessageSink(Protocol):
@@ -80,6 +80,8 @@ class RunScope:
     crash the run would come here another way, and the change would be made under another key."""
     meter: Meter
     """Counts steps and what models cost; LimitExceeded when the run has used too much."""
+    cache: Cache | None = None
+    """Where steps with a `cache` keep what they gave; None in a rehearsal."""
     ledger: Ledger | None = None
     """Where steps that can be undone note what they do; None in a rehearsal."""
     decided: Callable[[Decision], None] = _unheard
@@ -110,6 +112,8 @@ class StepCall:
     """The state that `values` were made of."""
     item: int | None = None
     """The number of the item that it is done for, from 0, inside of a map."""
+    held: bool = False
+    """Whether nothing is shown before the step is done, because a guardrail looks at it then."""
     sinks: list[MessageSink] = field(default_factory=list)
 
     def message(self) -> MessageSink:
@@ -145,6 +149,8 @@ class StepCall:
         opened: list[MessageSink] = []
 
         def emit(delta: Delta) -> None:
+            if self.held:
+                return
             if not opened:
                 opened.append(self.message())
             opened[0].push(delta)

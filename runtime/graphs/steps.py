@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, RetryPolicy
 
 from runtime.errors import (
+    Blocked,
     Forbidden,
     HubbubError,
     InvalidInput,
@@ -31,7 +32,7 @@ _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0
 _UNDO_TIMEOUT = 60.0
 """Seconds for one try of a step that undoes another, when it says nothing itself."""
-_POINTLESS = (InvalidInput, NotFound, MissingSecret, Forbidden)
+_POINTLESS = (InvalidInput, NotFound, MissingSecret, Forbidden, Blocked)
 """Failures that another try cannot mend."""
 
 
