@@ -24,6 +24,7 @@ class BuiltIns:
             "branch": self._branch,
             "approve": self._approve,
             "map": self._map,
+            "graph": self._graph,
             "wait": self._wait,
             "fail": self._fail,
         }
@@ -140,6 +141,25 @@ class BuiltIns:
             next=self._tables.step(table.get("next", END), *path, "next"),
             on_error=self._tables.step(table["on_error"], *path, "on_error") if "on_error" in table else None,
             each=each,
+        )
+
+    def _graph(self, id: str, table: dict[str, Any]) -> Node:
+        path = ("node", id)
+        known = ("use", "graph", "input", "save", "next", "timeout", "on_error")
+        self._refuse_others("a graph step", table, known, *path)
+        input = table.get("input", {})
+        if not isinstance(input, dict):
+            help = 'write input = { question = "{{ question }}" }'
+            self._findings.add("E03", "input must be a table", *path, "input", help=help)
+            input = {}
+        return Node(
+            id,
+            "graph",
+            {"graph": self._text(table, "graph", "the name of a graph", *path), "input": input},
+            next=self._tables.step(table.get("next", END), *path, "next"),
+            save=self._tables.save(table.get("save"), *path, "save"),
+            timeout=self._tables.seconds(table["timeout"], *path, "timeout") if "timeout" in table else None,
+            on_error=self._tables.step(table["on_error"], *path, "on_error") if "on_error" in table else None,
         )
 
     def _wait(self, id: str, table: dict[str, Any]) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.graphs.bodies import item_names, undoing
@@ -12,6 +13,7 @@ from runtime.graphs.fields import Field
 from runtime.graphs.file import END, LATER, GraphFile, Node
 from runtime.graphs.findings import Findings, near
 from runtime.graphs.flow import check_flow
+from runtime.graphs.inner import check_inner
 from runtime.graphs.parameters import SECRET, check_parameters, fields_of, is_state_path, texts
 from runtime.graphs.reader import read_file
 from runtime.graphs.templates import Name
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from runtime.extensions.catalog import Catalog
+    from runtime.graphs.text_version import GraphVersion
 
-BUILT_IN: Final = ("llm", "branch", "set", "approve", "map", "wait", "fail")
+BUILT_IN: Final = ("llm", "branch", "set", "approve", "map", "graph", "wait", "fail")
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
 _ACTING: Final = ("tool.", "step.")
 _WORDS = frozenset({"state", "input", "settings"})
@@ -37,9 +40,16 @@ _UNCLEAR = frozenset({"E03", "E04", "E05", "E16"})
 
 
 def check_document(
-    document: TomlDocument, name: str, catalog: Catalog, aliases: Collection[str]
+    document: TomlDocument,
+    name: str,
+    catalog: Catalog,
+    aliases: Collection[str],
+    inside: Mapping[str, GraphVersion | str] = MappingProxyType({}),
 ) -> tuple[GraphFile, Findings]:
-    """Return what a file says and all that is wrong with it; `name` is what the graph must be called."""
+    """Return what a file says and all that is wrong with it; `name` is what the graph must be called.
+
+    `inside` are the graphs that its steps run, or why they cannot be run.
+    """
     findings = Findings(document)
     file = read_file(document, findings)
     if file.name and file.name != name:
@@ -50,6 +60,8 @@ def check_document(
     items = item_names(file.nodes)
     for node in file.nodes.values():
         _NodeCheck(file, node, items.get(node.id, ()), catalog, aliases, findings).check()
+        if node.use == "graph":
+            check_inner(node, inside, findings)
     clear = bool(file.start) and not _UNCLEAR.intersection(finding.code for finding in findings.found)
     if clear:
         check_flow(file, findings)
@@ -100,7 +112,7 @@ class _NodeCheck:
                 self._check_approval()
             case "map":
                 self._check_map()
-            case "wait" | "fail":
+            case "graph" | "wait" | "fail":
                 pass
             case "set":
                 self._check_set()

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, TypedDict
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from langgraph.graph import END as LANGGRAPH_END
 from langgraph.graph import START, StateGraph
@@ -27,21 +28,28 @@ from runtime.graphs.scope import Action, RunScope
 from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge_loops, reducer
 from runtime.graphs.steps import retry_policy, step_function
 from runtime.graphs.steps import undo as undo_step
-from runtime.graphs.work import work
+from runtime.graphs.work import inner_work, work
 from runtime.types import Effect, JsonObject
+
+if TYPE_CHECKING:
+    from runtime.graphs.text_version import GraphVersion
 
 LookUpSecret = Callable[[str, str], str]
 """Gives the secret behind a reference; the second text says who needs it."""
 
 
 def compile_graph(
-    file: GraphFile, own_params: Mapping[str, type[Any] | None], secret: LookUpSecret
+    file: GraphFile,
+    own_params: Mapping[str, type[Any] | None],
+    secret: LookUpSecret,
+    inside: Mapping[str, GraphVersion] = MappingProxyType({}),
 ) -> StateGraph[Any, RunScope, Any, Any]:
     """Return the graph, without a checkpointer yet; the file has passed its check.
 
-    `own_params` are the models of the parameters that each used plugin object declares, by `use`.
+    `own_params` are the models of the parameters that each used plugin object declares, by `use`; `inside`
+    are the graphs that its steps run, but for a rehearsal, in which mocks stand in for them.
     """
-    return _Compiler(file, own_params, secret).graph(file.start)
+    return _Compiler(file, own_params, secret, inside).graph(file.start)
 
 
 async def undo(
@@ -69,9 +77,13 @@ class _Compiler:
     """Makes the graphs of one file: its own, and those of the bodies of its maps."""
 
     def __init__(
-        self, file: GraphFile, own_params: Mapping[str, type[Any] | None], secret: LookUpSecret
+        self,
+        file: GraphFile,
+        own_params: Mapping[str, type[Any] | None],
+        secret: LookUpSecret,
+        inside: Mapping[str, GraphVersion] = MappingProxyType({}),
     ) -> None:
-        self._file, self._own_params, self._secret = file, own_params, secret
+        self._file, self._own_params, self._secret, self._inside = file, own_params, secret, inside
         self._items = item_names(file.nodes)
 
     def graph(self, start: str) -> StateGraph[Any, RunScope, Any, Any]:
@@ -95,20 +107,28 @@ class _Compiler:
             builder.add_edge(node.id, _end(node.next))
             return
         plugin = node.use if node.use.partition(".")[0] in KINDS and "." in node.use else None
-        inside = self.graph(node.each.do).compile(name=node.each.do) if node.each else None
         builder.add_node(
             node.id,
-            step_function(node, self.action(node), saving, plugin, inside),
+            step_function(node, self.action(node), saving, plugin, self._graph_inside(node)),
             retry_policy=retry_policy(node),
             destinations=_ends(node) if node.on_error else None,
         )
         if not node.on_error:
             builder.add_edge(node.id, _end(node.next))
 
+    def _graph_inside(self, node: Node) -> Any:
+        """Return the compiled graph that a step runs, if it runs one."""
+        if node.each:
+            return self.graph(node.each.do).compile(name=node.each.do)
+        version = self._inside.get(node.params["graph"]) if node.use == "graph" else None
+        return version.compiled(None) if version else None
+
     def action(self, node: Node) -> Action:
         """Return what a step does."""
         if node.each:
             return map_action(self._file, node.each, self._items.get(node.id, ()))
+        if node.use == "graph":
+            return inner_work(node, self._inside.get(node.params["graph"]))
         secret = partial(_needed_by, self._secret, self._file, node)
         return work(self._file, node, self._own_params.get(node.use), secret)
 

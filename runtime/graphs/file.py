@@ -21,7 +21,6 @@ MAX_PARALLEL = 8
 
 LATER: Final = {
     "agent": "agents",
-    "graph": "subgraphs",
 }
 """Kinds of steps of the format that this version does not run."""
 

@@ -30,6 +30,7 @@ CODES: Final = {
     "E18": "a test that proves nothing",
     "E19": "a field that several write at once, without a merge",
     "E20": "a step that is reached in two ways which exclude each other",
+    "E21": "a graph that cannot be a step of this one",
     "W01": "a result that is partly dropped",
 }
 """Every code with what it means; E is an error, W a warning."""

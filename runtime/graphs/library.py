@@ -150,7 +150,7 @@ class GraphLibrary:
         if source.document is None:
             return Draft(None, source.findings)
         catalog = self._catalog()
-        file, findings = check_document(source.document, source.name, catalog, self._settings.models)
+        file, findings = check_document(source.document, source.name, catalog, self._settings.models, inside)
         if findings.errors:
             return Draft(None, tuple(sorted(findings.found)))
         params = own_params(file, catalog)

@@ -129,8 +129,12 @@ class GraphVersion:
         return scope
 
     def visible(self, values: Mapping[str, Any] | None) -> JsonObject:
-        """Return the declared part of a state."""
-        return {name: value for name, value in (values or {}).items() if name in self.spec.fields}
+        """Return the declared part of a state: its own, or that of a graph inside."""
+        return {name: value for name, value in (values or {}).items() if name in self._declared}
+
+    @cached_property
+    def _declared(self) -> frozenset[str]:
+        return frozenset(self.spec.fields).union(*(each._declared for each in self.inside.values()))
 
     changes = visible
 
@@ -146,15 +150,41 @@ class GraphVersion:
         """Undo one step; returns `{by, result}`: which step did it, and what that gave."""
         from runtime.graphs.compile import undo
 
-        return await undo(self.spec, self.own_params, self.secret, effect, scope)
+        owner = self
+        for segment in effect.namespace:
+            if graph := owner._steps_inside.get(segment.partition(":")[0]):
+                owner = graph
+        return await undo(owner.spec, owner.own_params, owner.secret, effect, scope)
 
     def drawn(self, xray: bool | int) -> JsonObject:
         """Return its steps and edges."""
         return self.compiled(None).get_graph(xray=xray).to_json()
 
     def subgraphs(self, *, recurse: bool) -> dict[str, JsonObject]:
-        """Return nothing: there are no graphs inside."""
-        return {}
+        """Return the schemas of the graphs inside, by the steps that lead to them, joined by "|"."""
+        found: dict[str, JsonObject] = {}
+        for step, version in self._steps_inside.items():
+            found[step] = version._schemas
+            if recurse:
+                deeper = version.subgraphs(recurse=True)
+                found |= {f"{step}|{path}": schemas for path, schemas in deeper.items()}
+        return found
+
+    @property
+    def _steps_inside(self) -> dict[str, GraphVersion]:
+        graphs = [node for node in self.spec.nodes.values() if node.use == "graph"]
+        return {node.id: self.inside[node.params["graph"]] for node in graphs}
+
+    @property
+    def _schemas(self) -> JsonObject:
+        return {
+            "graph_id": self.name,
+            "input_schema": self.input_schema,
+            "output_schema": self.output_schema,
+            "state_schema": self.state_schema,
+            "config_schema": None,
+            "context_schema": None,
+        }
 
     def continues(self, version: str) -> bool:
         """Return False: another text or another plugin may decide otherwise."""
@@ -168,7 +198,7 @@ class GraphVersion:
         if key not in self._compiled:
             from runtime.graphs.compile import compile_graph
 
-            builder = compile_graph(self.spec, self.own_params, self.secret)
+            builder = compile_graph(self.spec, self.own_params, self.secret, self.inside)
             self._compiled[key] = builder.compile(checkpointer=checkpointer, store=store, name=self.name)
         return self._compiled[key]  # type: ignore[no-any-return]
 

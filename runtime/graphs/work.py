@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import StepFailed
 from runtime.graphs.cached import cached
 from runtime.graphs.file import GraphFile, Node
 from runtime.graphs.guards import guarded, holds_back
+from runtime.graphs.inner import no_secret, run_inside
 from runtime.graphs.kinds import call_plugin
 from runtime.graphs.llm import LlmParams, llm
 from runtime.graphs.parameters import Filled, compile_value, fields_of, fixed, is_state_path
 from runtime.graphs.scope import Action, Outcome, StepCall
 from runtime.graphs.templates import look_up
 from runtime.types import Delta
+
+if TYPE_CHECKING:
+    from runtime.graphs.text_version import GraphVersion
 
 Act = Callable[[StepCall, Mapping[str, Any]], Awaitable[Outcome]]
 """The work itself, given the parameters."""
@@ -35,6 +39,11 @@ def work(file: GraphFile, node: Node, declared: type[Any] | None, secret: Callab
     # A plugin's step reads the whole state beside its parameters.
     seen = (lambda call: call.seen) if node.use.startswith("step.") else _nothing
     return _Work(node, declared, secret, lambda call, given: call_plugin(call, node.use, given), seen).do
+
+
+def inner_work(node: Node, version: GraphVersion | None) -> Action:
+    """Return what a step does that runs another graph; None where mocks stand in for it."""
+    return _Work(node, None, no_secret, partial(run_inside, version), _nothing).do
 
 
 def _question_field(file: GraphFile) -> str | None:
