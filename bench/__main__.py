@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench import floor, hub, journal, sockets
+from bench import floor, hub, journal, sockets, steps
 
 
 class Row(NamedTuple):
@@ -95,6 +95,15 @@ async def _measure_journal() -> list[Row]:
     return rows
 
 
+async def _measure_steps() -> list[Row]:
+    plain, traced = await steps.seconds_of_a_step(60)
+    loading = steps.seconds_to_load(1000)
+    return [
+        _slower("a no-op step, tracing on, memory saver", plain, traced, 1.5),
+        Row("1,000 graph files read and checked", "", f"{loading:.2f} s", "", "<= 5 s", loading <= 5),
+    ]
+
+
 def main() -> None:
     """Measure and print; the exit code says nothing about the budgets."""
     imports, help_seconds = hub.seconds_to_import(5), hub.seconds_to_help(5)
@@ -102,6 +111,7 @@ def main() -> None:
         rows = asyncio.run(_measure(server))
         ready = server.ready_after
     rows += asyncio.run(_measure_journal())
+    rows += asyncio.run(_measure_steps())
     base = statistics.median(imports)
     ok = ready <= 1.6 * base
     rows.append(

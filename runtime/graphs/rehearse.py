@@ -181,7 +181,7 @@ class _Stage:
                 raise InvalidInput(f"nothing stands in for {call.node.use}; add {step} to the mocks")
             return None
         mock = self.mocks[step]
-        if call.item is not None and isinstance(mock, list):
+        if call.item is not None and isinstance(mock, list) and mock:
             if call.item >= len(mock):
                 raise InvalidInput(f"its mock is of {len(mock)} items, and there are more; add one for each")
             mock = mock[call.item]
