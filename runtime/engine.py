@@ -166,7 +166,8 @@ async def open_engine(settings: Settings) -> Engine:
         await search.open()
         stack.push_async_callback(search.aclose)
         views = JournalViews(journal)
-        gateway = Gateway(settings, catalog, telemetry, views, choose_cache(settings.cache.use, catalog))
+        cache = choose_cache(settings.cache.use, catalog)
+        gateway = Gateway(settings, catalog, telemetry, views, cache)
         stack.push_async_callback(gateway.aclose)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
@@ -191,7 +192,7 @@ async def open_engine(settings: Settings) -> Engine:
         services = _Services(gateway, search, Egress(settings.egress.allow))
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
-        worker = Worker(graphs, saver, services, telemetry, settings.runs.timeout, ledger, lent)
+        worker = Worker(graphs, saver, services, telemetry, settings.runs.timeout, ledger, cache, lent)
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)

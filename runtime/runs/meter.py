@@ -37,8 +37,8 @@ class Meter:
             return
         if usage.cost_usd is None:
             raise LimitExceeded(
-                f"The run may cost {self.max_cost_usd:g} USD (limits.max_cost_usd), and nobody knows what "
-                f"the model {alias} costs; name a model with a known price, or take the limit out.",
+                f"The run may cost {self.max_cost_usd:g} USD (limits.max_cost_usd), and nobody knows "
+                f"what the model {alias} costs; give it a price in config.toml, or take the limit out.",
                 limit="max_cost_usd",
             )
         self.usd += usage.cost_usd

@@ -25,7 +25,7 @@ from runtime.extensions.failures import in_words
 from runtime.graphs.scope import RunScope
 from runtime.graphs.version import Version, Versions
 from runtime.journal.checkpoints import JournalSaver
-from runtime.ports import Ledger
+from runtime.ports import Cache, Ledger
 from runtime.runs.answers import merged
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.commands import command_of
@@ -57,6 +57,8 @@ class Worker:
     """Seconds a run may take when its graph sets no shorter limit."""
     ledger: Ledger
     """Where steps that can be undone note what they do."""
+    cache: Cache
+    """Where steps keep what they gave."""
     store: BaseStore | None = None
     """What steps written in Python find as `runtime.store`."""
 
@@ -186,6 +188,7 @@ class Worker:
             custom=lambda name, payload: _custom(channel, run, name, payload),
             settled=partial(self.saver.settled, run.thread, run.id),
             meter=meter,
+            cache=self.cache,
             ledger=self.ledger,
             decided=notes.decided,
             used=notes.used,

@@ -88,7 +88,7 @@ def test_money_is_counted_and_a_model_without_a_price_is_refused_where_it_matter
         LimitExceeded, match=r"has cost 0.6000 USD and may cost 0.5; raise limits.max_cost_usd"
     ):
         meter.spend(Usage(cost_usd=0.3), "writer")
-    with pytest.raises(LimitExceeded, match="nobody knows what the model cheap costs; name") as refused:
+    with pytest.raises(LimitExceeded, match="nobody knows what the model cheap costs; give") as refused:
         Meter(10, 0.5).spend(Usage(), "cheap")
     assert refused.value.limit == "max_cost_usd"
     Meter(10).spend(Usage(), "cheap")
@@ -121,3 +121,12 @@ async def test_a_wait_whose_time_has_come_while_nobody_ran_goes_on_at_once(world
     await world.until(lambda: "after" in world.ledger)
     await world.until(lambda: not world.engine.runs.active("default", (RunStatus.RUNNING,)))
     assert (await world.engine.runs.get("default", run.id)).status is RunStatus.SUCCESS
+
+
+async def test_what_a_step_has_kept_is_there_for_the_next_run(world: World) -> None:
+    world.write(rounds=ROUNDS.replace('text = "note {{ topic }}"', 'text = "note {{ topic }}"\ncache = "1h"'))
+    await world.restart()
+    for thread, topic in (("t", "x"), ("u", "x"), ("v", "y")):
+        run = await world.ended(await world.start("rounds", thread, input={"topic": topic}))
+        assert run.status is RunStatus.INTERRUPTED
+    assert world.ledger == ["note x", "note y"]
