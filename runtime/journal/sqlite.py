@@ -308,7 +308,8 @@ class SqliteJournal:
 
     async def delete_run(self, run: str) -> None:
         """Delete a run's record; NoSuchRun when it is not there."""
-        if await self.request([("run.delete", (run,))]):
+        forgotten = [("effects.forget", (run,)), ("ending.forget", (run,))]
+        if await self.request([("run.delete", (run,)), *forgotten]):
             raise NoSuchRun(f"There is no run {run}; it may have been deleted.")
 
     async def asked(self, thread: str, interrupt: str) -> bool:

@@ -51,7 +51,7 @@ MISTAKES = [
     ("max_loops = 2", "max_loops = 0", "E03", "from 1 to"),
     ('{ tags = "hot" }', '{ tgas = "hot" }', "E08", "did you mean tags?"),
     ('next = "decide"\n', 'next = "decide"\nretry = 1000\n', "E03", "from 0 to 20"),
-    ('next = "decide"\n', 'next = "decide"\nguard = ["pii"]\n', "E06", "there is no guardrail pii"),
+    ('next = "decide"\n', 'next = "decide"\nguard = ["pii"]\n', "E02", "set has no guard"),
     ('answer = "text"', "", "E08", "is not declared"),
     (
         'model  = "writer"',
