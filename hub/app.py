@@ -33,6 +33,7 @@ from hub.routes import (
     thread_stream,
     threads,
     usage,
+    vendors,
 )
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject
@@ -54,6 +55,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *runs.ENDPOINTS,
     *store.ENDPOINTS,
     *usage.ENDPOINTS,
+    *vendors.ENDPOINTS,
     *graphs.ENDPOINTS,
     *session.ENDPOINTS,
     *admin.ENDPOINTS,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from hub.dialects import failures as vendors
 from hub.parts import REQUEST_ID, SPAN
 from runtime import errors
 from runtime.telemetry import get_logger
@@ -26,6 +27,7 @@ STATUS: Final[Mapping[type[errors.HubbubError], int]] = {
     errors.Forbidden: 403,
     errors.Overloaded: 429,
     errors.ModelError: 502,
+    errors.BudgetSpent: 429,
     errors.StorageError: 503,
     errors.HubbubError: 500,
 }
@@ -57,8 +59,8 @@ def failure(error: BaseException, request: web.Request) -> web.Response:
     headers: dict[str, str] = {}
     if isinstance(error, errors.HubbubError):
         status, code, sentence = status_of(error), error.code, str(error)
-        if isinstance(error, errors.Overloaded):
-            headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+        if (wait := getattr(error, "retry_after", None)) is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(wait)))
         if isinstance(error, errors.Unauthenticated):
             headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, web.HTTPException):
@@ -68,7 +70,18 @@ def failure(error: BaseException, request: web.Request) -> web.Response:
             headers["Allow"] = error.headers["Allow"]
     else:
         status, code, sentence = 500, "internal", _unforeseen(error, request)
+    if vendors.is_vendor_door(request.path):
+        headers |= vendors.headers(error)
+        found = vendors.told(error, status)
+        body = orjson.dumps(vendors.body(request.path, found, sentence))
+        return web.Response(body=body, status=found.status, headers=headers, content_type="application/json")
     return respond(request, status, code, sentence, headers)
+
+
+def broken_stream(error: BaseException, request: web.Request) -> dict[str, Any]:
+    """Return the error that ends a vendor's stream whose answer is not whole."""
+    sentence = str(error) if isinstance(error, errors.HubbubError) else _unforeseen(error, request)
+    return vendors.broke_off(error, request.path, sentence)
 
 
 def respond(

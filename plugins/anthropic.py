@@ -10,8 +10,19 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from hubbub import ChatRequest, Context, Delta, InvalidInput, JsonObject, ToolCall, Usage, hookimpl
-from hubbub.vendors import Service, Vendor
+from hubbub import (
+    ChatRequest,
+    Context,
+    Delta,
+    InvalidInput,
+    JsonObject,
+    RawChunk,
+    RawRequest,
+    ToolCall,
+    Usage,
+    hookimpl,
+)
+from hubbub.vendors import Service, Vendor, dumps
 
 _FINISHES = {
     "end_turn": "stop",
@@ -38,6 +49,7 @@ class Anthropic:
     """The Messages API."""
 
     name = "anthropic"
+    dialects = ("anthropic.messages",)
 
     def __init__(self, service: Service, max_tokens: int) -> None:
         self._service, self._max_tokens = service, max_tokens
@@ -51,9 +63,31 @@ class Anthropic:
                 for piece in answer.pieces(event):
                     yield piece
 
+    async def relay(self, request: RawRequest, ctx: Context) -> AsyncIterator[RawChunk]:
+        """Pass a request on as it is, and the answer back."""
+        body = {**request.body, "model": request.model}
+        answer = Answer()
+        if not request.stream:
+            whole = await self._service.call("/v1/messages", body, request.headers)
+            answer.count(whole.get("usage") or {})
+            ended = _FINISHES.get(whole.get("stop_reason") or "", "incomplete")
+            yield RawChunk(dumps(whole), True, answer.usage, ended)
+            return
+        async with aclosing(self._service.batches("/v1/messages", body, request.headers)) as batches:
+            async for batch in batches:
+                pieces = [piece for event, _ in batch for piece in answer.pieces(event)]
+                sent = b"".join(_event(event, raw) for event, raw in batch)
+                finish = next((piece.finish for piece in pieces if piece.finish), None)
+                content = any(piece.content for piece in pieces)
+                yield RawChunk(sent, content, answer.usage if finish else None, finish)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._service.aclose()
+
+
+def _event(event: Mapping[str, Any], raw: bytes) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (str(event.get("type") or "").encode(), raw)
 
 
 @dataclass(slots=True)
@@ -68,13 +102,13 @@ class Answer:
         """Yield the pieces of one event."""
         match event.get("type"):
             case "message_start":
-                self._count(event["message"].get("usage") or {})
+                self.count(event["message"].get("usage") or {})
             case "content_block_start":
                 yield from self._block(event["index"], event["content_block"])
             case "content_block_delta":
                 yield from self._delta(event["index"], event["delta"])
             case "message_delta":
-                self._count(event.get("usage") or {})
+                self.count(event.get("usage") or {})
                 self.finish = event["delta"].get("stop_reason") or self.finish
             case "message_stop" if self.finish:
                 yield Delta(usage=self.usage, finish=_FINISHES.get(self.finish, "incomplete"))
@@ -100,7 +134,7 @@ class Answer:
             case "input_json_delta" if delta["partial_json"]:
                 yield Delta(tool_call=ToolCall(self.calls[index], arguments=delta["partial_json"]))
 
-    def _count(self, usage: Mapping[str, Any]) -> None:
+    def count(self, usage: Mapping[str, Any]) -> None:
         """Take over the counts that an event has; those of the end are sums, not differences."""
         if "input_tokens" in usage and usage["input_tokens"] is not None:
             read, written = (

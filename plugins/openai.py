@@ -15,12 +15,15 @@ from hubbub import (
     Embeddings,
     InvalidInput,
     JsonObject,
+    RawChunk,
+    RawRequest,
     ToolCall,
     Usage,
     hookimpl,
 )
-from hubbub.vendors import Service, Vendor
+from hubbub.vendors import Service, Vendor, dumps
 
+_CONTENT = ("content", "tool_calls", "refusal", "reasoning_content", "reasoning")
 _FINISHES = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
 
@@ -41,6 +44,8 @@ class Settings(BaseModel):
 
 class OpenAI:
     """Chat completions and embeddings of one service; OpenAI's `own` has newer words."""
+
+    dialects = ("openai.chat",)
 
     def __init__(self, name: str, service: Service, *, own: bool) -> None:
         self.name, self._service, self._own = name, service, own
@@ -63,6 +68,35 @@ class OpenAI:
                     finish = choice.get("finish_reason") or finish
         if finish:
             yield Delta(finish="content_filter" if refused else finish_of(finish))
+
+    async def relay(self, request: RawRequest, ctx: Context) -> AsyncIterator[RawChunk]:
+        """Pass a request on as it is, and the answer back."""
+        body = {**request.body, "model": request.model}
+        if not request.stream:
+            answer = await self._service.call("/chat/completions", body, request.headers)
+            finish = answer["choices"][0].get("finish_reason") or "incomplete"
+            usage = usage_of(answer.get("usage") or {})
+            yield RawChunk(dumps(answer), True, usage, finish_of(finish))
+            return
+        # Without asking, no usage is reported for streams; who has not asked is not sent it.
+        wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        finish = None
+        chunks = self._service.batches("/chat/completions", body, request.headers)
+        async with aclosing(chunks) as batches:
+            async for batch in batches:
+                sent, content = [], False
+                used: Usage | None = None
+                for event, raw in batch:
+                    used = usage_of(event["usage"]) if event.get("usage") else used
+                    for choice in event.get("choices") or ():
+                        content = content or any((choice.get("delta") or {}).get(name) for name in _CONTENT)
+                        finish = choice.get("finish_reason") or finish
+                    if wants_usage or event.get("choices"):
+                        sent.append(b"data: %b\n\n" % raw)
+                yield RawChunk(b"".join(sent), content, used)
+        if finish:
+            yield RawChunk(b"data: [DONE]\n\n", finish=finish_of(finish))
 
     async def embed(
         self, texts: Sequence[str], model: str, dimensions: int | None, ctx: Context

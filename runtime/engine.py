@@ -12,6 +12,7 @@ from runtime.cache import choose_cache
 from runtime.config import Settings
 from runtime.egress import Egress
 from runtime.extensions.catalog import Catalog
+from runtime.extensions.context import Services
 from runtime.extensions.live import Plugins
 from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import SUFFIX, GraphLibrary
@@ -96,6 +97,7 @@ class Engine:
     crons: Crons
     store: Store
     views: Views
+    services: Services
     boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     draining: bool = False
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -225,6 +227,7 @@ async def open_engine(settings: Settings) -> Engine:
                 crons,
                 store,
                 views,
+                services,
             ),
             _opened=stack.pop_all(),
         )

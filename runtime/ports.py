@@ -143,7 +143,8 @@ class Provider(Protocol):
     """A vendor of language models.
 
     It may also have `async embed(texts, model, dimensions, ctx) -> Embeddings`, for models that turn texts
-    into vectors.
+    into vectors, and `relay(request: RawRequest, ctx) -> AsyncIterator[RawChunk]` for the `dialects` that
+    it names, such as "openai.chat": what a client sends in one of them is passed on as it is.
     """
 
     name: str

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import orjson
 
@@ -122,10 +122,38 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Texts as vectors, in their order, and what that used."""
+    """Texts as vectors, in their order, and what that used.  The gateway says which `model` made them."""
 
     vectors: Sequence[Sequence[float]]
     usage: Usage = Usage()
+    finish: str = "stop"
+    model: str = ""
+    content: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request in the words of a vendor's API; `dialect` names them, `model` is who is to answer.
+
+    `body` is its JSON, `headers` those that the vendor's API gives a meaning beyond it.
+    """
+
+    dialect: str
+    model: str
+    body: JsonObject
+    stream: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RawChunk:
+    """Bytes of an answer in a dialect, and what they say.  The last one has a `finish`."""
+
+    data: bytes
+    content: bool = False
+    usage: Usage | None = None
+    finish: str | None = None
+    model: str = ""
 
 
 # --------------------------------------------------------------------------- search

@@ -138,14 +138,16 @@ class Service:
         if self._client is not None:
             await self._client.close()
 
-    async def chunks(self, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
+    async def chunks(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of an answer as they come; ModelError for a refusal or a broken line."""
         client = await self.client()
         # Raw bytes: the SDK's own objects for each chunk cost four times as much.
-        headers = {"Content-Type": "application/json", "X-Stainless-Raw-Response": "stream"}
+        sent = {**(headers or {}), "Content-Type": "application/json", "X-Stainless-Raw-Response": "stream"}
         response = None
         try:
-            response = await client.post(path, cast_to=object, content=body, options={"headers": headers})
+            response = await client.post(path, cast_to=object, content=body, options={"headers": sent})
             async for chunk in response.http_response.aiter_bytes():
                 yield chunk
         except HubbubError:
@@ -158,17 +160,26 @@ class Service:
 
     async def events(self, path: str, body: JsonObject) -> AsyncGenerator[JsonObject, None]:
         """Yield the JSON of each event of a stream; ModelError when it is none, or says an error."""
+        async with aclosing(self.batches(path, body)) as batches:
+            async for batch in batches:
+                for event, _ in batch:
+                    yield event
+
+    async def batches(
+        self, path: str, body: JsonObject, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[list[tuple[JsonObject, bytes]], None]:
+        """Yield the events of a stream, each with its bytes, as many at once as came at once."""
         events = Events()
-        async with aclosing(self.chunks(path, orjson.dumps(body))) as chunks:
+        async with aclosing(self.chunks(path, orjson.dumps(body), headers)) as chunks:
             async for chunk in chunks:
                 try:
                     found = events.feed(chunk)
                 except ValueError as error:
                     raise self.vendor.broken(f"sent {error}") from None
-                for data in found:
-                    if data == b"[DONE]":
-                        return
-                    yield self.event(data)
+                if batch := [(self.event(data), data) for data in found if data != b"[DONE]"]:
+                    yield batch
+                if found and found[-1] == b"[DONE]":
+                    return
 
     def event(self, data: bytes) -> JsonObject:
         """Return the JSON of one event; ModelError when it is none, or says an error."""
@@ -182,9 +193,9 @@ class Service:
             raise self.vendor.refusal(_status(value["error"]), value)
         return value
 
-    async def call(self, path: str, body: JsonObject) -> JsonObject:
+    async def call(self, path: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> JsonObject:
         """Return the JSON of a whole answer."""
-        async with aclosing(self.chunks(path, orjson.dumps(body))) as chunks:
+        async with aclosing(self.chunks(path, orjson.dumps(body), headers)) as chunks:
             return self.event(b"".join([chunk async for chunk in chunks]))
 
     def _failure(self, error: Exception, *, begun: bool) -> ModelError:

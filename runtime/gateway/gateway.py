@@ -61,6 +61,10 @@ class Gateway:
         """Return the model behind an alias, asked on behalf of `ctx`; NotFound when there is none."""
         return GatewayModel(self, alias, self.limits(alias), ctx)
 
+    def knows(self, alias: str) -> bool:
+        """Whether there is such an alias."""
+        return alias in self._aliases
+
     def limits(self, alias: str) -> ModelAlias:
         """Return the settings of an alias; NotFound."""
         if (found := self._aliases.get(alias)) is not None:

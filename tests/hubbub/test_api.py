@@ -42,6 +42,8 @@ SURFACE = {
         "JsonObject",
         "Message",
         "Passage",
+        "RawChunk",
+        "RawRequest",
         "Reply",
         "Score",
         "StatePath",

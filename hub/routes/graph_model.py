@@ -1,0 +1,131 @@
+"""A graph that is asked as a model is: messages in, what its steps say out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from hub.endpoint import Anything, Call
+from hub.routes.run_view import RunView
+from runtime.errors import Conflict, HubbubError, InvalidInput, ModelError, StepFailed
+from runtime.gateway.relaying import Dialect, read_as
+from runtime.runs.run import StartRun
+from runtime.types import ChatRequest, Delta, Event, JsonObject, RawChunk, RawRequest, Run, RunStatus, Usage
+
+if TYPE_CHECKING:
+    from runtime.engine import Engine
+
+
+class Restarted(ModelError):
+    """A step began its text anew, after a part of it was sent."""
+
+    stream_code = "restarted"
+
+
+async def answer_of_graph(
+    call: Call[Anything], request: RawRequest, dialect: Dialect
+) -> AsyncGenerator[RawChunk, None]:
+    """Run the graph and yield its answer.  The run goes on when the client leaves: it is its thread's."""
+    asked = read_as(dialect, request)
+    run = await call.engine.runs.start(
+        StartRun(
+            tenant=call.tenant,
+            graph=request.model,
+            input=await input_of(call.engine, request.model, asked),
+            idempotency_key=call.idempotency_key,
+            traceparent=call.traceparent,
+        )
+    )
+    call.span.set(run=run.id, thread=run.thread)
+    writer = dialect.writer(request, request.model)
+    async with aclosing(_deltas(call, run)) as deltas:
+        async for delta in deltas:
+            yield RawChunk(writer.write(delta), delta.content, delta.usage, delta.finish)
+
+
+async def input_of(engine: Engine, graph: str, asked: ChatRequest) -> JsonObject:
+    """Return a graph's input: the messages where it takes some, else the user's last text as its one text."""
+    schema = (await engine.graphs.get(graph)).input_schema
+    properties: Mapping[str, Any] = schema.get("properties") or {}
+    if "messages" in properties:
+        return {"messages": [dict(message) for message in asked.messages]}
+    texts = [name for name, of in properties.items() if of.get("type") == "string"]
+    needed = [name for name in schema.get("required") or () if name in properties]
+    wanted = [name for name in needed if name in texts] or texts
+    if len(wanted) != 1 or any(name not in texts for name in needed):
+        raise InvalidInput(
+            f"The graph {graph} takes neither messages nor one text, so it cannot be asked as a model; "
+            f"send its input to POST /graphs/{graph}."
+        )
+    return {wanted[0]: _last_text(asked)}
+
+
+def _last_text(asked: ChatRequest) -> str:
+    for message in reversed(asked.messages):
+        if message["role"] == "user":
+            content = message["content"]
+            blocks = [{"text": content}] if isinstance(content, str) else content
+            return "".join(block.get("text", "") for block in blocks)
+    raise InvalidInput("There is no message of a user; add one.")
+
+
+async def _deltas(call: Call[Anything], started: Run) -> AsyncGenerator[Delta, None]:
+    view = await RunView.of(call.engine, call.tenant, started)
+    said = Said()
+    async with aclosing(view.looks()) as looks:
+        async for look in looks:
+            for event in look.events:
+                if piece := said.piece(event):
+                    yield piece
+    run = await view.ended()
+    if run.status is not RunStatus.SUCCESS:
+        raise _failure(run)
+    if not said.texts:
+        yield Delta(text=_text(run.output or {}))
+    yield Delta(usage=said.usage, finish="stop")
+
+
+class Said:
+    """What the steps of a run have said so far: texts of one after the other, and what that used."""
+
+    def __init__(self) -> None:
+        self.texts: set[str] = set()
+        self.usage = Usage()
+        self._last = ""
+
+    def piece(self, event: Event) -> Delta | None:
+        """Return what an event adds to the answer; Restarted when it takes something back."""
+        if event.method != "messages":
+            return None
+        data, id = event.data, event.data["message_id"]
+        match data["event"]:
+            case "content-block-delta" if data["delta"]["type"] == "text-delta":
+                between = "\n\n" if self._last not in ("", id) else ""
+                self._last = id
+                self.texts.add(id)
+                return Delta(text=between + data["delta"]["text"])
+            case "content-block-delta" if data["delta"]["type"] == "reasoning-delta":
+                return Delta(reasoning=data["delta"]["reasoning"])
+            case "message-finish" if used := data.get("usage"):
+                sums = (self.usage.input_tokens + used["input_tokens"], self.usage.output_tokens)
+                self.usage = Usage(sums[0], sums[1] + used["output_tokens"])
+            case "error" if id in self.texts:
+                raise Restarted("A step begins its text anew, so what came is void; ask again.")
+        return None
+
+
+def _text(output: Mapping[str, Any]) -> str:
+    """Return an output as text: its one text, else all of it as JSON."""
+    texts = [value for value in output.values() if isinstance(value, str)]
+    return texts[0] if len(texts) == 1 else orjson.dumps(dict(output), default=str).decode()
+
+
+def _failure(run: Run) -> HubbubError:
+    if run.status is RunStatus.INTERRUPTED:
+        return Conflict(f"The run {run.id} waits for a person; answer it on its thread {run.thread}.")
+    error = run.error or {}
+    message = error.get("message") or f"The run ended as {run.status.value}; start it again."
+    return StepFailed(message, step=error.get("step") or "", cause_code=error.get("code") or "step_failed")

@@ -1,0 +1,104 @@
+"""A parrot that plays a provider, and graphs that are asked as models."""
+
+from __future__ import annotations
+
+PARROT = '''"""A provider that does what the user says, in the vocabulary of all providers."""
+
+import asyncio
+
+from hubbub import Delta, ModelError, ToolCall, Usage, hookimpl
+
+
+class Parrot:
+    name = "parrot"
+
+    async def stream(self, request, ctx):
+        last = request.messages[-1]
+        said = last["content"] if isinstance(last["content"], str) else last["content"][0].get("text", "")
+        used = Usage(7, 3, cached_tokens=2)
+        if said == "call":
+            for index, city in enumerate(("Oslo", "Rome")):
+                yield Delta(tool_call=ToolCall(index, f"call_{index}", "weather"))
+                yield Delta(tool_call=ToolCall(index, arguments='{"city":'))
+                yield Delta(tool_call=ToolCall(index, arguments=f'"{city}"}}'))
+            yield Delta(usage=used, finish="tool_calls")
+            return
+        if said == "think":
+            yield Delta(reasoning="hm, ")
+            yield Delta(reasoning="yes")
+            yield Delta(signature="c2ln")
+        if said == "break":
+            yield Delta(text="half")
+            raise ModelError("The parrot broke; ask again.")
+        if said in ("auth", "quota", "rate_limit", "overloaded", "too_long", "refused", "timeout"):
+            raise ModelError("The parrot will not; ask again.", reason=said, retry_after=600.0)
+        if said == "wait":
+            await asyncio.sleep(60)
+        if said == "repeat":
+            said = repr([dict(message) for message in request.messages]) + repr(request.response_format)
+        for word in said.split(" "):
+            yield Delta(text=word + " ")
+            await asyncio.sleep(0)
+        yield Delta(usage=used, finish="length" if request.max_tokens == 1 else "stop")
+
+
+@hookimpl
+def register_providers():
+    return [Parrot()]
+'''
+ECHO = """
+graph  = "echo"
+start  = "say"
+output = ["answer"]
+
+[input]
+question = "text"
+
+[state]
+answer = "text?"
+
+[node.say]
+use    = "llm"
+model  = "parrot"
+prompt = "{{ question }}"
+save   = "answer"
+next   = "end"
+"""
+TALK = """
+graph  = "talk"
+start  = "say"
+output = ["answer"]
+
+[input]
+messages = { type = "list", merge = "messages" }
+
+[state]
+answer = "text?"
+
+[node.say]
+use    = "llm"
+model  = "parrot"
+prompt = "{{ messages | size }} messages"
+stream = false
+save   = "answer"
+next   = "end"
+"""
+PAIR = """
+graph  = "pair"
+start  = "say"
+output = ["answer"]
+
+[input]
+one = "text"
+two = "text"
+
+[state]
+answer = "text?"
+
+[node.say]
+use    = "llm"
+model  = "parrot"
+prompt = "{{ one }} {{ two }}"
+save   = "answer"
+next   = "end"
+"""
