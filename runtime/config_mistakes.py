@@ -20,14 +20,12 @@ LATER: Final[tuple[str, ...]] = (
     "models.*.hedge_after",
     "models.*.cache.semantic",
     "guardrails",
-    "plugins.*.host.memory",
     "mcp",
 )
 """Keys of the design that have no effect yet: refused, because ignoring them would be a lie."""
 
 LATER_VALUES: Final[dict[str, tuple[str, ...]]] = {
     "auth.mode": ("jwt",),
-    "plugins.*.host.run": ("process",),
 }
 
 _TYPES: Final[dict[str, str]] = {

@@ -303,12 +303,13 @@ class PluginBreaker(_Section):
 
 
 class PluginHost(_Section):
-    """What the host enforces for one plugin: where it runs, and what its calls may take.  Seconds."""
+    """What the host enforces for one plugin: where it runs, and what its calls may take.  Seconds, bytes."""
 
-    run: Literal["in-process"] = "in-process"
+    run: Literal["in-process", "process"] = "in-process"
     deadline: Seconds = 120.0
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     breaker: PluginBreaker = PluginBreaker()
+    memory: Bytes = 512 * 1024 * 1024
 
 
 class PluginsSettings(_Section):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.errors import HubbubError
+from runtime.errors import HubbubError, PluginError
 from runtime.secrets import hide_secrets
 
 LONGEST = 300
 """Characters of an exception's message that are shown."""
+
+
+class Failed(PluginError):
+    """A failure of a plugin that was put into words elsewhere, and counts as one."""
 
 
 def shown_path(file: Path, workspace: Path) -> str:

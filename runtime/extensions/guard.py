@@ -12,7 +12,7 @@ from typing import Any
 from runtime.errors import HubbubError, PluginError
 from runtime.extensions.catalog import Registered, Way
 from runtime.extensions.deadline import CANCELLED_ITSELF, GRACE, TURN, Deadline
-from runtime.extensions.failures import in_words, line_in, place
+from runtime.extensions.failures import Failed, in_words, line_in, place
 from runtime.extensions.results import check_of
 from runtime.extensions.threads import Threads
 from runtime.telemetry import get_logger
@@ -207,7 +207,9 @@ class _Call:
                 return
             error = RuntimeError(CANCELLED_ITSELF)
         self.found.host.tally.failures += 1
-        if not isinstance(error, HubbubError):
+        if isinstance(error, Failed):
+            self.found.host.failed(self._tenant, error.message)
+        elif not isinstance(error, HubbubError):
             raise self._told(error) from (None if isinstance(error, TimeoutError) else error)
 
     def _told(self, error: BaseException) -> PluginError:

@@ -151,12 +151,12 @@ class Host:
         if streak >= breaker.failures:
             self._rest(tenant, f"{streak} calls in a row failed, the last one so: {reason}")
 
-    def rest(self, reason: str) -> None:
+    def rest(self, reason: str, seconds: float | None = None) -> None:
         """Refuse the calls of all tenants for a while; may be called in any thread."""
-        self._rest(None, reason)
+        self._rest(None, reason, seconds)
 
-    def _rest(self, whose: str | None, reason: str) -> None:
-        seconds = self.bounds.breaker.rest
+    def _rest(self, whose: str | None, reason: str, seconds: float | None = None) -> None:
+        seconds = self.bounds.breaker.rest if seconds is None else seconds
         self._rests[whose] = monotonic() + seconds, reason
         about = {} if whose is None else {"tenant": whose}
         _log.warning("plugin rests", plugin=self.plugin, seconds=seconds, reason=reason, **about)

@@ -111,6 +111,9 @@ def _refuse_name(file: PluginFile) -> None:
 def _load(
     file: PluginFile, info: PluginInfo, settings: Settings, metrics: Metrics | None, others: Sequence[Loaded]
 ) -> Loaded:
+    host = Host(file.name, settings.plugins.hosts.get(file.name), metrics)
+    if host.bounds.run == "process":
+        return _load_apart(file, info, settings, host, others)
     try:
         text, tree = source.read(file.path)
     except PluginError as error:
@@ -124,7 +127,7 @@ def _load(
     try:
         module = source.execute(file.name, file.path, tree)
         digest = hashlib.sha256(text).hexdigest()
-        info, registered = _register(file, replace(info, version=digest[:12]), module, settings, metrics)
+        info, registered = _register(file, replace(info, version=digest[:12]), module, settings, host)
         _refuse_clash(file, registered, others)
     except BaseException as error:
         if module is not None:
@@ -137,12 +140,28 @@ def _load(
     return Loaded(file, digest, info, registered, warnings)
 
 
+def _load_apart(
+    file: PluginFile, info: PluginInfo, settings: Settings, host: Host, others: Sequence[Loaded]
+) -> Loaded:
+    """Load a file into a process of its own."""
+    from runtime.extensions.apart import load_apart
+
+    digest = source.digest(file.path)
+    info, registered, warnings = load_apart(file, info, settings, host)
+    try:
+        _refuse_clash(file, registered, others)
+    except _Clash:
+        registered[0].value.discard()
+        raise
+    return Loaded(file, digest, info, registered, warnings)
+
+
 def _register(
     file: PluginFile,
     info: PluginInfo,
     module: types.ModuleType,
     settings: Settings,
-    metrics: Metrics | None,
+    host: Host,
 ) -> tuple[PluginInfo, tuple[Registered, ...]]:
     """Call the hooks of a module that was imported, and keep what they return."""
     manager = registration.register(module, file.shown)
@@ -159,7 +178,6 @@ def _register(
         missing_secret=missing,
         module=module.__name__,
     )
-    host = Host(file.name, settings.plugins.hosts.get(file.name), metrics)
     return info, tuple(
         Registered(kind.name, value.name, value, info, getattr(value, "Params", None), host)
         for kind, value in found

@@ -53,6 +53,13 @@ class Threads:
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = self._idle = self._alive = 0
+        self._running: set[int] = set()
+        self._left: set[int] = set()
+
+    @property
+    def abandoned(self) -> int:
+        """How many calls go on although nobody waits for them."""
+        return len(self._left)
 
     async def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call `function` in a thread, with this task's context; raises what it raises.
@@ -61,8 +68,15 @@ class Threads:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[tuple[bool, Any]] = loop.create_future()
-        self._submit(_Work(loop, done, contextvars.copy_context(), function, args))
-        returned, value = await done
+        work = _Work(loop, done, contextvars.copy_context(), function, args)
+        self._submit(work)
+        try:
+            returned, value = await done
+        except asyncio.CancelledError:
+            with self._lock:
+                if id(work) in self._running:
+                    self._left.add(id(work))
+            raise
         if returned:
             return value
         raise value
@@ -78,7 +92,12 @@ class Threads:
 
     def _serve(self) -> None:
         while (work := self._next()) is not None:
+            with self._lock:
+                self._running.add(id(work))
             work.run()
+            with self._lock:
+                self._running.discard(id(work))
+                self._left.discard(id(work))
             del work  # nothing of the last call stays while this thread is idle
 
     def _next(self) -> _Work | None:

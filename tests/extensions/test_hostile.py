@@ -58,6 +58,15 @@ next = "end"
 """
 
 
+APART = {
+    "crashes": r"ended (killed by SIGSEGV)",
+    "exits": r"ended (exit code 3)",
+    "eats": r"MemoryError",
+    "loops": r"gave no answer within 1 s",
+}
+"""Those that would take the hub with them, and what is said of a call."""
+
+
 def _graph(name: str, does: str = "") -> str:
     return GRAPH.format(name=name, does=does or f'use  = "step.{name}"')
 
@@ -81,8 +90,9 @@ async def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yields=_graph("yields", said),
     )
     bounds = PluginHost(deadline=0.2, breaker=PluginBreaker(failures=3, rest=60.0))
+    apart = PluginHost(run="process", deadline=1.0, memory=256 * 1024 * 1024)
     await hub.serve(
-        plugins=PluginsSettings(hosts=dict.fromkeys(names, bounds)),
+        plugins=PluginsSettings(hosts={name: apart if name in APART else bounds for name in names}),
         models={"endless": ModelAlias(use=(ModelCandidate(model="yields"),))},
     )
     yield hub
@@ -125,6 +135,19 @@ async def test_a_hostile_call_fails_with_the_plugins_name_and_healthy_ones_go_on
         assert status == 500
         assert words in answer["error"]["message"]
         assert name in answer["error"]["message"]
+    await _healthy(hub)
+
+
+@pytest.mark.parametrize(("name", "words"), APART.items(), ids=APART)
+async def test_one_with_a_process_of_its_own_ends_no_more_than_that(
+    hub: RealHub, name: str, words: str
+) -> None:
+    hostile = asyncio.create_task(_call(hub, name))
+    for _ in range(10):
+        await _healthy(hub)
+    status, answer = await hostile
+    assert status == 500
+    assert words in answer["error"]["message"]
     await _healthy(hub)
 
 

@@ -249,7 +249,6 @@ def test_a_mistake_is_one_sentence_with_its_place(tmp_path: Path, text: str, sen
             "[auth]\nmode = 'jwt'",
             'config.toml:2:8: [auth] mode = "jwt" is not part of this version; take it out.',
         ),
-        ("[plugins.x.host]\nrun = 'process'", '[plugins.x.host] run = "process" is not part of this version'),
     ],
 )
 def test_a_key_of_a_later_version_is_refused_and_not_ignored(
