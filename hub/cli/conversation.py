@@ -19,7 +19,7 @@ from runtime.errors import HubbubError
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-CHANNELS = ["lifecycle", "messages", "updates", "input"]
+CHANNELS = ["lifecycle", "messages", "updates", "input", "custom"]
 MAX_FRAME = 2 * 1024 * 1024
 
 
@@ -62,6 +62,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Undone:
+    """What a step of a failed run did is undone, or cannot be; `by` is the step that undid it."""
+
+    step: str
+    by: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The run is over, or waits; `status` is a `RunStatus`, `error` a sentence when it did not succeed."""
 
@@ -70,7 +79,7 @@ class Ended:
     seq: int = 0
 
 
-Happening = Text | Dropped | Step | Asked | Ended
+Happening = Text | Dropped | Step | Asked | Undone | Ended
 
 
 @dataclass(slots=True)
@@ -192,6 +201,9 @@ class _Watch:
                 return Asked(data["interrupt_id"], data["payload"])
             case "updates":
                 return Step(data["node"], data["values"], data.get("decisions", ()), data.get("usage", {}))
+            case "custom" if data.get("name") == "undo" and data["payload"]["event"] != "started":
+                told = data["payload"]
+                return Undone(told["step"], told.get("by", ""), told.get("error", ""))
             case "lifecycle" if data.get("run_id") == self._run and not frame["params"]["namespace"]:
                 return self._lifecycle(data, frame["seq"])
         return None

@@ -25,6 +25,10 @@ class Progress:
         for name in _SUMS:
             self._sums[name] += usage.get(name, 0)
 
+    def undone(self, step: str, by: str, error: str) -> None:
+        """Tell that a step of a failed run is undone, or why it cannot be."""
+        say(f"undo  {step}: {error}" if error else f"undo  {step} by {by}")
+
     def end(self) -> None:
         """Tell what all steps cost; nothing when no model was asked."""
         if calls := self._sums["calls"]:

@@ -47,7 +47,7 @@ def command(target: Target, graph: str, text: str, thread: str | None, mock: Pat
 
 
 async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) -> int:
-    from hub.cli.conversation import Ended, Step, converse
+    from hub.cli.conversation import Ended, Step, Undone, converse
     from hub.cli.progress import Progress
     from hub.cli.remote import open_remote
 
@@ -58,6 +58,8 @@ async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) ->
             match happening:
                 case Step(node, _, decisions, usage):
                     progress.step(node, decisions, usage)
+                case Undone(step, by, error):
+                    progress.undone(step, by, error)
                 case Ended():
                     ended = happening
         progress.end()

@@ -29,6 +29,18 @@ def test_the_output_is_json_and_the_steps_are_beside_it(hubbub: Run, served: Any
     assert "0.0000 USD" in done.stderr
 
 
+def test_what_a_failed_run_undoes_is_shown(hubbub: Run, workspace: Path) -> None:
+    with (workspace / "config.toml").open("a") as config:
+        config.write("\n[plugins.office]\nlaptops = 0\n")
+    done = hubbub("--workspace", workspace, "run", "onboard", "--input", '{"name": "Ann"}')
+    assert (done.returncode, done.stdout) == (1, "")
+    told = [line for line in done.stderr.splitlines() if line.startswith(("done", "undo"))]
+    assert told == [
+        *("done  account", "done  desk", "undo  desk by release_desk", "undo  account by close_account"),
+    ]
+    assert "The step laptop failed: No laptop is left; raise" in done.stderr
+
+
 def test_a_run_with_mocks_calls_nothing_and_stores_nothing(hubbub: Run, workspace: Path) -> None:
     mocks = workspace / "mocks.toml"
     mocks.write_text('find = [{ text = "a" }]\nwrite = "words [1]"\ncite = ["a"]\n')
