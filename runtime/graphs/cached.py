@@ -31,7 +31,7 @@ async def cached(call: StepCall, given: Any, act: Callable[[], Awaitable[Outcome
 def _key(call: StepCall, given: Any) -> str:
     run = call.scope.run
     graphs = [segment.partition(":")[0] for segment in call.namespace]
-    decides = [run.tenant, run.graph, run.version, graphs, call.node.id, given]
+    decides = [run.tenant, run.graph, run.version, graphs, call.node.id, given, dict(call.scope.settings)]
     return f"step:{hashlib.sha256(orjson.dumps(decides, default=str, option=_SORTED)).hexdigest()}"
 
 

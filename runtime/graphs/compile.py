@@ -66,9 +66,9 @@ async def undo(
     saved = Saving(file, done, items.get(done.id, ()))
     state = dict(effect.values)
     if effect.state == "done":
-        state |= saved.update(effect.result, {}, saved.values(state))
+        state |= saved.update(effect.result, {}, saved.values(state, scope))
     node = file.nodes[done.undo]
-    values = Saving(file, node, items.get(node.id, ())).values(state)
+    values = Saving(file, node, items.get(node.id, ())).values(state, scope)
     values |= {"result": effect.result, "meta": {"step": done.id, "key": effect.key}}
     return {"by": node.id, "result": await undo_step(node, compiler.action(node), values, effect, scope)}
 
@@ -192,7 +192,7 @@ def _branch(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Awaita
                 why = f"else, because the run was here {node.max_loops} times before (max_loops)"
                 decision = Decision(node.id, branch_key(len(ways) - 1), ways[-1][0], why)
             else:
-                decision = _decide(node, ways, saving.values(state))
+                decision = _decide(node, ways, saving.values(state, scope))
             span.set(branch=decision.go, reason=decision.why, missing="; ".join(decision.missing) or None)
             scope.decided(decision)
         update = {LOOPS: {node.id: loops}} if node.max_loops is not None else None
@@ -210,7 +210,7 @@ def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Await
 
     async def approve(state: dict[str, Any], runtime: Any) -> Command[str]:
         scope: RunScope = runtime.context
-        values = saving.values(state)
+        values = saving.values(state, scope)
         # Outside the span: to ask raises what is no error.
         if scope.stand_in:
             answer = scope.stand_in.answer(node.id)
@@ -236,7 +236,7 @@ def _wait(node: Node, saving: Saving, fill: Filled) -> Callable[..., Awaitable[N
         scope: RunScope = runtime.context
         with scope.telemetry.node_span(node.id, node.use):
             now = time.time()
-            ends = waiting.until(fill(saving.values(state)), now)
+            ends = waiting.until(fill(saving.values(state, scope)), now)
         if not scope.stand_in and ends - now > waiting.SHORT:
             interrupt(waiting.question(node.id, ends), response_schema=waiting.schema())
         elif not scope.stand_in:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from runtime.errors import InvalidInput
+from runtime.graphs.fields import Field
 from runtime.graphs.file import Limits
+from runtime.graphs.findings import in_sentence, near
 from runtime.graphs.version import OURS
 from runtime.types import JsonObject
 
@@ -34,6 +37,19 @@ def refuse_own_values(config: JsonObject) -> None:
         )
     if config.get("context"):
         raise InvalidInput("This graph takes no `context`; put the values into `input`.")
+
+
+def settings_of(config: JsonObject, graph: str, declared: Mapping[str, Field]) -> JsonObject:
+    """Return what a run sets other than its graph; InvalidInput for no setting, or one out of bounds."""
+    context = config.get("context") or {}
+    if not isinstance(context, dict):
+        raise InvalidInput("`context` is an object; mend it.")
+    given = {**values_of(config), **context}
+    for name in given:
+        if name not in declared:
+            remedy = in_sentence(near(name, declared))
+            raise InvalidInput(f"The graph {graph} has no setting {name[:60]}; {remedy}")
+    return {name: declared[name].checked(value, f"The setting {name}") for name, value in given.items()}
 
 
 def values_of(config: JsonObject) -> JsonObject:

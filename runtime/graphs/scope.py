@@ -84,6 +84,8 @@ class RunScope:
     """Where steps with a `cache` keep what they gave; None in a rehearsal."""
     ledger: Ledger | None = None
     """Where steps that can be undone note what they do; None in a rehearsal."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The run's own settings of its graph, where they are not those of the file."""
     decided: Callable[[Decision], None] = _unheard
     """Is told of every branch, approval and handled error, before the run goes on."""
     used: Callable[[str, Usage], None] = _unheard

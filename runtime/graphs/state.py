@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import InvalidInput
 from runtime.graphs.fields import Field
@@ -12,6 +12,9 @@ from runtime.graphs.file import GraphFile, Node
 from runtime.graphs.findings import near
 from runtime.graphs.parameters import Filled, compile_value
 from runtime.types import JsonObject
+
+if TYPE_CHECKING:
+    from runtime.graphs.scope import RunScope
 
 LOOPS = "_loops"
 """The channel that counts the entries of branches with `max_loops`; nobody outside sees it."""
@@ -32,18 +35,21 @@ class Saving:
     """
 
     def __init__(self, file: GraphFile, node: Node, items: Sequence[str] = ()) -> None:
-        self._fields, self._node = file.fields, node
+        self._fields, self._node, self._graph = file.fields, node, file.name
         self.items = {name: Field(name, "any") for name in items}
         self._base = {**dict.fromkeys(self._fields), **file.settings, "settings": dict(file.settings)}
         self._input = tuple(file.input)
         self._texts = _texts(node)
 
-    def values(self, state: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, state: Mapping[str, Any], scope: RunScope) -> dict[str, Any]:
         """Return every declared name with its value; `state` and `input` hold them once more."""
+        base = self._base
+        if scope.settings and scope.run.graph == self._graph:  # a graph inside has settings of its own
+            base = {**base, **scope.settings, "settings": {**base["settings"], **scope.settings}}
         visible = {name: value for name, value in state.items() if name in self._fields}
         inputs = {name: visible.get(name) for name in self._input}
         items = {name: state.get(name) for name in self.items}
-        return {**self._base, **visible, **items, "state": visible, "input": inputs}
+        return {**base, **visible, **items, "state": visible, "input": inputs}
 
     def update(self, result: Any, meta: JsonObject, values: Mapping[str, Any]) -> JsonObject:
         """Return what the step writes; InvalidInput when it does not fit what is declared."""

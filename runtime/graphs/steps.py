@@ -57,7 +57,7 @@ def step_function(
             deadline = min(scope.deadline, started + node.timeout) if node.timeout else scope.deadline
             more = attempt <= node.retry
             task = info.task_id if info else node.id
-            values, around = saving.values(state), namespace(info.checkpoint_ns) if info else ()
+            values, around = saving.values(state, scope), namespace(info.checkpoint_ns) if info else ()
             call = StepCall(
                 *(node, values, scope, deadline, task, more, span, inside, around),
                 seen=state,

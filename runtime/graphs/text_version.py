@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,7 +13,7 @@ import orjson
 
 from runtime.graphs.fields import checked_change, checked_input, schema_of
 from runtime.graphs.file import GraphFile, Limits
-from runtime.graphs.run_config import check_limits, refuse_own_values
+from runtime.graphs.run_config import check_limits, refuse_own_values, settings_of
 from runtime.types import Effect, JsonObject, Run
 
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ class GraphVersion:
     inside: Mapping[str, GraphVersion] = field(default_factory=dict, repr=False)
     _compiled: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
 
-    config_schema: ClassVar[None] = None
-    context_schema: ClassVar[None] = None
     tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks", "checkpoints")
     """Its text comes straight from the gateway, not through LangGraph's messages."""
     waits_to_act: ClassVar[bool] = True
@@ -97,6 +95,17 @@ class GraphVersion:
         """JSON Schema of what the steps share."""
         return schema_of("state", self.spec.fields)
 
+    @cached_property
+    def config_schema(self) -> JsonObject | None:
+        """JSON Schema of the settings that a run may set, in `configurable` or in `context`."""
+        fields = self.spec.setting_fields
+        return schema_of("settings", fields) if fields else None
+
+    @property
+    def context_schema(self) -> JsonObject | None:
+        """The same."""
+        return self.config_schema
+
     def validate_input(self, input: JsonObject | None) -> JsonObject:
         """Return a run's input with its defaults; InvalidInput names the first thing that is wrong."""
         return checked_input(self.name, self.spec.input, input)
@@ -108,7 +117,10 @@ class GraphVersion:
     def validate_config(self, config: JsonObject) -> None:
         """Refuse values that no step could read."""
         check_limits(config, self.limits)
-        refuse_own_values(config)
+        if self.spec.setting_fields:
+            settings_of(config, self.name, self.spec.setting_fields)
+        else:
+            refuse_own_values(config)
 
     def initial(self, input: JsonObject | None) -> JsonObject:
         """Return the state a run with this input begins with."""
@@ -125,8 +137,9 @@ class GraphVersion:
         return 1 + self.spec.nodes[step].retry
 
     def context(self, run: Run, scope: RunScope) -> RunScope:
-        """Return what its steps are run with."""
-        return scope
+        """Return what its steps are run with: the run's own settings too, if it has any."""
+        settings = settings_of(run.config, self.name, self.spec.setting_fields)
+        return replace(scope, settings=settings) if settings else scope
 
     def visible(self, values: Mapping[str, Any] | None) -> JsonObject:
         """Return the declared part of a state: its own, or that of a graph inside."""
@@ -150,7 +163,7 @@ class GraphVersion:
         """Undo one step; returns `{by, result}`: which step did it, and what that gave."""
         from runtime.graphs.compile import undo
 
-        owner = self
+        owner, scope = self, self.context(scope.run, scope)
         for segment in effect.namespace:
             if graph := owner._steps_inside.get(segment.partition(":")[0]):
                 owner = graph
@@ -182,8 +195,8 @@ class GraphVersion:
             "input_schema": self.input_schema,
             "output_schema": self.output_schema,
             "state_schema": self.state_schema,
-            "config_schema": None,
-            "context_schema": None,
+            "config_schema": self.config_schema,
+            "context_schema": self.context_schema,
         }
 
     def continues(self, version: str) -> bool:
