@@ -21,6 +21,7 @@ from runtime.journal.graphs import JournalGraphs
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
+from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
 from runtime.ports import Collection, Context, ModelHandle, Views
 from runtime.runs.channels import Channels
@@ -28,6 +29,7 @@ from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
 from runtime.runs.queue import RunQueue
 from runtime.runs.runs import Runs
+from runtime.runs.subscribers import Subscribers
 from runtime.runs.sweeper import Sweeper
 from runtime.runs.threads import Threads
 from runtime.search import Search
@@ -208,6 +210,9 @@ async def open_engine(settings: Settings) -> Engine:
         sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads)
         sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
         stack.push_async_callback(_end, sweeping)
+        subscribers = Subscribers(JournalSubscriptions(journal), catalog, services)
+        telling = asyncio.create_task(subscribers.run(), name="subscribers")
+        stack.push_async_callback(_end, telling)
         editing = asyncio.create_task(plugins.follow(), name="plugins")
         stack.push_async_callback(_end, editing)
         following = asyncio.create_task(graphs.follow(edits.changes()), name="graphs")

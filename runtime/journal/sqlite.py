@@ -274,7 +274,7 @@ class SqliteJournal:
         def page(database: sqlite3.Connection) -> list[Event]:
             found, size = list[Event](), 0
             for row in database.execute(sql, (thread, after, limit)):
-                found.append(_event(row))
+                found.append(read_event(row))
                 size += len(row[_DATA])
                 if size > _PAGE_BYTES:
                     break
@@ -286,7 +286,7 @@ class SqliteJournal:
         """Return the durable events of a run and a method, in order."""
         of_thread = " WHERE thread = (SELECT thread FROM runs WHERE id = ?1)"
         sql = _SELECT_EVENTS + of_thread + " AND run = ?1 AND method = ?2 ORDER BY seq"
-        return [_event(row) for row in await self._rows(sql, (run, method))]
+        return [read_event(row) for row in await self._rows(sql, (run, method))]
 
     async def last_seq(self, thread: str) -> int:
         """Return the seq of a thread's newest durable event; 0 when it has none."""
@@ -490,7 +490,8 @@ def _value(stored: bytes | None) -> Any:
     return None if stored is None else orjson.loads(stored)
 
 
-def _event(row: Any) -> Event:
+def read_event(row: Any) -> Event:
+    """Return the event of a row: thread, position, seq, run, method, namespace, data, timestamp."""
     thread, position, seq, run, method, namespace, data, timestamp = row
     return Event(thread, seq, method, orjson.loads(data), run, timestamp, _namespace(namespace), position)
 

@@ -41,6 +41,17 @@ CREATE TABLE events (
 );
 CREATE INDEX questions ON events (thread) WHERE method = 'input.requested';
 
+-- How far each subscriber has got in the log, by the rowid of events.  A rowid above all others may be given
+-- again once its event is deleted: who had got further goes back, and what is on its way counts no more.
+CREATE TABLE subscriptions (
+    name TEXT PRIMARY KEY, place INTEGER NOT NULL, turn INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER newest_event_gone AFTER DELETE ON events
+    WHEN old.rowid > (SELECT coalesce(max(rowid), 0) FROM events) BEGIN
+    UPDATE subscriptions
+        SET turn = turn + 1, place = min(place, (SELECT coalesce(max(rowid), 0) FROM events));
+END;
+
 -- Messages that have begun and not ended: what a client of a dead process may have seen a half of.
 CREATE TABLE open_messages (
     run TEXT NOT NULL, message TEXT NOT NULL, namespace TEXT NOT NULL, PRIMARY KEY (run, message)
@@ -268,6 +279,13 @@ STATEMENTS: dict[str, Statement] = {
     "cron.delete": Statement("DELETE FROM crons WHERE id = ?1 AND tenant = ?2", "gone"),
     "thread.delete_crons": Statement(
         "DELETE FROM crons WHERE json_extract(CAST(cron AS TEXT), '$.thread') = ?1"
+    ),
+    "subscription.begin": Statement(
+        "INSERT OR IGNORE INTO subscriptions SELECT ?1, coalesce(max(rowid), 0), 0 FROM events"
+    ),
+    # Refused when the log's newest events were deleted meanwhile, for their places are given again.
+    "subscription.move": Statement(
+        "UPDATE subscriptions SET place = ?2 WHERE name = ?1 AND turn = ?3", "conflict"
     ),
     "webhook.put": Statement("INSERT OR REPLACE INTO webhooks VALUES (?, ?, ?)"),
     "webhook.delete": Statement("DELETE FROM webhooks WHERE id = ?1"),
