@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import InvalidInput, NotFound
 from runtime.graphs.file import Node
 from runtime.graphs.findings import Findings, near
-from runtime.graphs.parameters import fixed
+from runtime.graphs.parameters import SECRET, fixed
 from runtime.graphs.scope import Outcome, StepCall
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ def _check_input(node: Node, version: GraphVersion, findings: Findings, *path: s
         if name not in known:
             message = f"{version.name} has no input {name}"
             findings.add_key("E08", message, *path, name, help=near(name, known))
+        elif isinstance(value, str) and value.startswith(SECRET):
+            message = f"{version.name} would keep the secret {value.removeprefix(SECRET)} in its state"
+            help = "name it in the step that needs it"
+            findings.add("E03", message, *path, name, help=help)
         elif fixed(value):
             _check_value(known[name].checked, value, f"the input {name}", findings, *path, name)
     missing = [name for name, one in known.items() if one.needed and name not in given]

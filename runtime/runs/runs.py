@@ -440,8 +440,11 @@ class Runs:
             self._alarms.set(run.id, first.expires_at or 0, partial(self._expire, run, first))
 
     async def _expire(self, run: Run, asked: Interrupt) -> None:
-        _log.info("nobody answered in time", run=run.id, thread=run.thread, interrupt=asked.id)
-        await self.respond(run.tenant, run.thread, Answer({asked.id: asked.otherwise}))
+        # With it go the answers of all that are due: the items of a map may wait for the same moment.
+        now = max(asked.expires_at or 0, time.time())
+        due = {one.id: one.otherwise for one in run.waiting if one.expires_at and one.expires_at <= now}
+        _log.info("nobody answered in time", run=run.id, thread=run.thread, interrupts=list(due))
+        await self.respond(run.tenant, run.thread, Answer(due))
 
 
 def _new_run(request: StartRun, version: Version, before: Run | None, *, goes_on: bool) -> Run:

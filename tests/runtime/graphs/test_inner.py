@@ -64,6 +64,13 @@ def test_a_graph_that_runs_another_one_has_no_mistake(library: Make) -> None:
         ('tone = "curt"', 'tone = "loud"', "E03", '"loud"', "the input tone is wrong"),
         ('["said"]\nnext', '["sad"]\nnext', "E08", '["sad"]', "inner has no output sad; did you mean said?"),
         ("{{ question }}", "{{ qestion }}", "E08", "{{ qestion", "did you mean question?"),
+        (
+            'tone = "curt"',
+            'tone = "secret:TONE"',
+            "E03",
+            '"secret:',
+            "inner would keep the secret TONE in its",
+        ),
         ('save  = ["said"]', "retry = 2", "E02", "retry", "a graph step has no retry"),
     ],
 )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+
 import pytest
 
 from hub.agent_tree import fold
 from runtime.runs.answers import Answer
 from runtime.types import RunStatus
 
-from .conftest import World, asked
+from .conftest import World, asked, lifecycles
 
 TRIAGE = """
 graph  = "triage"
@@ -76,6 +79,25 @@ async def test_each_item_is_a_graph_inside_the_run(triage: World) -> None:
     assert [(node["namespace"][-1].partition(":")[0], node["status"]) for node in inside] == [
         ("read", "completed"),
         ("read", "completed"),
+    ]
+
+
+async def test_items_that_wait_for_the_same_moment_go_on_together(
+    triage: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.graphs.waiting.SHORT", -math.inf)  # a stop, however short
+    pause = '\nnext = "pause"\n\n[node.pause]\nuse = "wait"\nuntil = "2000-01-01"\n'
+    text = TRIAGE.partition('next = "kind"')[0] + pause
+    triage.write(triage=text)
+    await triage.restart()
+    run = await triage.ended(await triage.start("triage", input={"tickets": ["a", "b", "c"]}))
+    assert len(run.waiting) == 3
+    async with asyncio.timeout(20):
+        while (await triage.engine.runs.get("default", run.id)).status is not RunStatus.SUCCESS:
+            await asyncio.sleep(0.005)
+    events = [event for event in await triage.events() if not event.namespace]
+    assert [word for word, _ in lifecycles(events)] == [
+        *("started", "running", "interrupted", "running", "completed")
     ]
 
 
