@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any, Final
 
-from langgraph.errors import GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.func import task
 
 from runtime.errors import InvalidInput, LimitExceeded, TooLarge
@@ -73,8 +73,11 @@ def _items(call: StepCall, each: Each) -> Sequence[Any]:
 
 
 async def _all(work: Any, items: int, at_once: int) -> list[Writes]:
-    """Do every item.  The first one that fails stops the rest; one that asks a person does not."""
-    places, asked = asyncio.Semaphore(at_once), list[Any]()
+    """Do every item.  The first one that fails stops the rest; one that asks a person does not.
+
+    When the hub stops, each item that has begun reaches a step boundary of its own.
+    """
+    places, asked, left = asyncio.Semaphore(at_once), list[Any](), list[GraphBubbleUp]()
 
     async def do(number: int) -> Writes:
         async with places:
@@ -83,6 +86,9 @@ async def _all(work: Any, items: int, at_once: int) -> list[Writes]:
             except GraphInterrupt as stop:
                 asked.extend(stop.args[0])
                 return []
+            except GraphBubbleUp as stop:
+                left.append(stop)
+                return []
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -90,6 +96,8 @@ async def _all(work: Any, items: int, at_once: int) -> list[Writes]:
             done = [group.create_task(do(number), name="item of a map") for number in range(items)]
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
+    if left:
+        raise left[0]
     if asked:
         raise GraphInterrupt(tuple(asked))
     return [each.result() for each in done]

@@ -125,7 +125,8 @@ class Worker:
         except HubbubError as error:
             failures = [f"What the run did could not be undone ({in_words(error)}); undo it by hand."]
         else:
-            failures = await Saga(self.ledger, version, scope, tell).undo()
+            with self._span(run):
+                failures = await Saga(self.ledger, version, scope, tell).undo()
         if not failures or ending.error is None:
             return ending
         message = " ".join([ending.error["message"], *failures])

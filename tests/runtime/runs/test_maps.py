@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -113,3 +116,75 @@ async def test_an_item_waits_for_its_answer_over_a_restart_and_the_others_are_do
     ended = await triage.ended(await triage.engine.runs.respond("default", "t", answer))
     assert ended.output == {"said": ["read a", "read hard", "closed hard", "read b"]}
     assert sorted(triage.ledger) == ["read a", "read b", "read hard"]
+
+
+GATES = """
+graph  = "gates"
+start  = "each"
+output = ["said"]
+
+[input]
+files = "list"
+
+[state]
+said = { type = "list", merge = "append" }
+
+[node.each]
+use          = "map"
+over         = "files"
+as           = "file"
+do           = "before"
+max_parallel = 2
+next         = "end"
+
+[node.before]
+use  = "step.note"
+text = "before {{ file }}"
+next = "gate"
+
+[node.gate]
+use  = "step.gate"
+file = "{{ file }}"
+save = { said = "{{ result.said }}" }
+next = "after"
+
+[node.after]
+use  = "step.note"
+text = "after {{ file }}"
+save = { said = "{{ result.said }}" }
+"""
+
+
+async def _passed(world: World) -> list[str]:
+    """Return the files whose gate was passed, as the database says."""
+    with closing(sqlite3.connect(world.folder / "var" / "hubbub.db")) as database:
+        sql = "SELECT data FROM events WHERE method = 'updates' ORDER BY seq"
+        told = [json.loads(data) for (data,) in database.execute(sql)]
+    return sorted(each["values"]["said"][0] for each in told if each["node"] == "gate")
+
+
+async def test_a_stop_lets_each_item_reach_a_boundary_and_the_next_process_does_the_rest(
+    world: World,
+) -> None:
+    world.write(gates=GATES)
+    await world.restart()
+    run = await world.start("gates", input={"files": ["a", "b", "c", "d"]})
+    await world.until(lambda: len(world.ledger) == 2)
+    stopping = asyncio.create_task(world.engine.aclose(20.0))
+    await asyncio.sleep(0)
+    world.open_gate("a")
+    await asyncio.sleep(0.1)  # a leaves first; b is not cut off by it
+    world.open_gate("b")
+    await stopping
+    assert sorted(world.ledger) == ["before a", "before b"]
+    assert await _passed(world) == ["a", "b"]
+    for gate in "cd":
+        world.open_gate(gate)
+    await world.open()
+    ended = await world.ended(run)
+    assert ended.output == {
+        "said": [said for name in "abcd" for said in (f"before {name}", name, f"after {name}")]
+    }
+    assert await _passed(world) == [*"abcd"]
+    assert sorted(world.ledger) == sorted(f"{word} {name}" for word in ("before", "after") for name in "abcd")
+    assert (ended.status, ended.attempt) == (RunStatus.SUCCESS, 1)
