@@ -15,6 +15,8 @@ import click
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
+_EXAMPLES = 6
+"""Of each mistake."""
 
 
 def settings() -> Iterator[str]:
@@ -130,6 +132,33 @@ def metrics() -> Iterator[str]:
     yield ""
 
 
+def mistakes() -> Iterator[str]:
+    """Every code of `hubbub graph check`, with graphs in which it is found."""
+    from runtime.config import load_settings
+    from runtime.extensions.loader import load_plugins
+    from runtime.graphs.findings import CODES
+    from runtime.graphs.library import GraphLibrary
+
+    settings = load_settings(ROOT)
+    catalog = load_plugins(settings)
+    library = GraphLibrary(settings, lambda: catalog)
+    examples: dict[str, list[str]] = {code: [] for code in CODES}
+    for path in sorted((ROOT / "tests" / "graphs" / "broken").glob("*.toml")):
+        found = library.check([path])
+        # What lists all plugins would change with each of them.
+        if len(found) == 1 and not found[0].help.startswith("there "):
+            line = path.read_text().splitlines()[found[0].line - 1].strip()
+            shown = f"`{line[:90].strip()}`" if not line.startswith("#") else path.stem.replace("_", " ")
+            told = f"{found[0].message}; *{found[0].help}*"
+            examples[found[0].code].append(f"- {shown}  \n  {told}")
+    yield "# Mistakes in graphs\n\nWhat `hubbub graph check` finds. E is an error, and the graph is not run;"
+    yield "W is a warning. Each example is a line of a graph in which this was found.\n"
+    for code, meaning in CODES.items():
+        yield f"\n## {code}: {meaning}\n"
+        yield from examples[code][:_EXAMPLES]
+    yield ""
+
+
 def decisions() -> Iterator[str]:
     """The decisions, by their titles."""
     yield "# Decisions\n\nTen lines each, for the questions that someone will ask.\n"
@@ -148,6 +177,7 @@ PAGES = {
     "reference/standard-tests.md": standard_tests,
     "reference/errors.md": errors,
     "reference/metrics.md": metrics,
+    "reference/mistakes.md": mistakes,
     "decisions/README.md": decisions,
 }
 

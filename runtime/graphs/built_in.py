@@ -36,7 +36,7 @@ class BuiltIns:
         self._refuse_others("a branch", table, known, *path)
         loops = table.get("max_loops")
         ways = list(self._ways(table.get("when"), *path, "when"))
-        if ways and ways[-1].condition is not None:
+        if ways and all(way.condition is not None for way in ways):
             self._findings.add_key(
                 "E04", f"the branch {id} has no else", *path, "when", help='end it with { else = "STEP" }'
             )
@@ -69,7 +69,7 @@ class BuiltIns:
     def _choices(self, value: Any, *path: str) -> dict[str, str]:
         if not isinstance(value, dict) or not value:
             help = 'write choices = { approve = "STEP", reject = "STEP" }'
-            self._findings.add_key("E04", "an approval needs its choices", *path, help=help)
+            self._findings.miss("choices", "an approval needs its choices", *path, help=help)
             return {}
         return {name: self._tables.step(step, *path, "choices", name) for name, step in value.items()}
 
@@ -90,12 +90,8 @@ class BuiltIns:
 
     def _ways(self, value: Any, *path: str | int) -> Iterable[Way]:
         if not isinstance(value, list) or not value:
-            self._findings.add(
-                "E04",
-                "a branch needs its ways",
-                *path,
-                help='write when = [{ if = "…", go = "STEP" }, { else = "STEP" }]',
-            )
+            help = 'write when = [{ if = "…", go = "STEP" }, { else = "STEP" }]'
+            self._findings.miss("when", "a branch needs its ways", *path[:-1], help=help)
             return
         for index, way in enumerate(value):
             here: tuple[str | int, ...] = (*path, index)
@@ -193,8 +189,8 @@ class BuiltIns:
         if isinstance(value, str) and value.strip():
             return value.strip()
         if value is None:
-            self._findings.add_key(
-                "E04", f"the step {path[-1]} needs {key}, {what}", *path, help=f'add {key} = "…"'
+            self._findings.miss(
+                key, f"the step {path[-1]} needs {key}, {what}", *path, help=f'add {key} = "…"'
             )
         else:
             self._findings.add("E03", f"{key} must be {what}, as text", *path, key, help=f'write {key} = "…"')

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from runtime.errors import InvalidInput
 from runtime.graphs.conditions import ConditionMistake, compile_condition
 from runtime.graphs.fields import Field
 from runtime.graphs.file import GraphFile, Node
@@ -72,15 +71,15 @@ def with_settings(file: GraphFile, given: Mapping[str, Any]) -> GraphFile:
 # --------------------------------------------------------------------------- what is wrong with them
 
 
-def check_cases(file: GraphFile, findings: Findings, *, clear: bool) -> None:
-    """Check the tests of a file against what it declares; `clear` says that its ways can be followed."""
+def check_cases(file: GraphFile, findings: Findings, meant: GraphFile | None) -> None:
+    """Check the tests of a file against what it declares; `meant` is the graph when its ways are clear."""
     tests = file.document.data.get("test", [])
     if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
         findings.add_key("E03", "tests are tables [[test]]", "test", help="write [[test]]")
         return
     names = set[str]()
     for index, test in enumerate(tests):
-        _CaseCheck(file, findings, index, test, names).check(clear=clear)
+        _CaseCheck(file, findings, index, test, names).check(meant)
 
 
 class _CaseCheck:
@@ -93,7 +92,7 @@ class _CaseCheck:
         self._path = ("test", index)
         self._before = 0
 
-    def check(self, *, clear: bool) -> None:
+    def check(self, meant: GraphFile | None) -> None:
         self._before = len(self._findings.errors)
         for key in self._test:
             if key not in _KEYS:
@@ -107,8 +106,8 @@ class _CaseCheck:
         if mocks is not None:
             self._check_mocks(mocks)
         self._check_expect()
-        if clear and mocks is not None and self._clean:
-            self._check_way(mocks)
+        if meant and mocks is not None and self._clean:
+            self._check_way(meant, mocks)
 
     @property
     def _clean(self) -> bool:
@@ -118,7 +117,7 @@ class _CaseCheck:
     def _check_name(self) -> None:
         name = self._test.get("name")
         if name is None:
-            self._findings.add_key("E04", "the test has no name", *self._path, help='add name = "…"')
+            self._findings.miss("name", "the test has no name", *self._path, help='add name = "…"')
         elif not isinstance(name, str) or not name.strip():
             self._findings.add("E03", "name must be text", *self._path, "name", help='write name = "…"')
         elif name in self._names:
@@ -159,18 +158,16 @@ class _CaseCheck:
                 self._findings.add_key("E08", f"there is no {what} {name}", *path, name, help=help)
 
     def _check_value(self, one: Field, value: Any, what: str, *path: Any) -> None:
-        try:
-            one.checked(value, what)
-        except InvalidInput as error:
-            sentence, _, remedy = str(error).rstrip(".").rpartition("; ")
-            self._findings.add("E03", sentence, *path, help=remedy)
+        if wrong := one.refusal(value):
+            self._findings.add("E03", f"{what}{wrong.what}", *path, help=wrong.help)
 
     # ----------------------------------------------------------------- mocks
 
     def _check_mocks(self, mocks: Mapping[str, Any]) -> None:
         path = (*self._path, "mock")
-        # A step that could not be read is there all the same.
-        self._check_named(mocks, self._file.document.data.get("node", {}), "step", *path)
+        if steps := self._file.document.data.get("node"):
+            # A step that could not be read is there all the same.
+            self._check_named(mocks, steps, "step", *path)
         for name, mock in mocks.items():
             node = self._file.nodes.get(name)
             if node and node.use == "branch":
@@ -190,7 +187,7 @@ class _CaseCheck:
         path, expect = (*self._path, "expect"), self._test.get("expect")
         if expect is None:
             help = "add expect = [\"answer != ''\"]"
-            self._findings.add_key("E04", "the test expects nothing", *self._path, help=help)
+            self._findings.miss("expect", "the test expects nothing", *self._path, help=help)
         elif not isinstance(expect, list) or not expect or not all(isinstance(one, str) for one in expect):
             help = "write expect = [\"answer != ''\"]"
             self._findings.add("E03", "expect must be a list of conditions", *path, help=help)
@@ -201,9 +198,9 @@ class _CaseCheck:
 
     # ----------------------------------------------------------------- where it leads
 
-    def _check_way(self, mocks: Mapping[str, Any]) -> None:
+    def _check_way(self, meant: GraphFile, mocks: Mapping[str, Any]) -> None:
         """Follow the test to the first step where a run may go one way or another."""
-        nodes, open = self._file.nodes, [self._file.start]
+        nodes, open = meant.nodes, [meant.start]
         seen = set[str]()
         while open:
             node = nodes.get(open.pop())
@@ -239,4 +236,7 @@ def check_condition(text: str, fields: Mapping[str, Field], findings: Findings, 
         compile_condition(text, fields)
     except ConditionMistake as mistake:
         help = near(mistake.name, mistake.known or fields) if mistake.name else mistake.help
-        findings.add("E08" if mistake.name else "E09", mistake.message, *path, help=help, at=mistake.at)
+        # A field of an object is not the same as a declared name that happens to be called so.
+        name = "" if mistake.known else mistake.name
+        code = "E08" if mistake.name else "E09"
+        findings.add(code, mistake.message, *path, help=help, at=mistake.at, name=name)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.graphs.bodies import item_names, undoing
 from runtime.graphs.cases import check_cases, check_condition
+from runtime.graphs.causes import as_it_was_meant, leave_causes
 from runtime.graphs.fields import Field
 from runtime.graphs.file import END, LATER, GraphFile, Node
 from runtime.graphs.findings import Findings, near
 from runtime.graphs.flow import check_flow
 from runtime.graphs.inner import check_inner
 from runtime.graphs.parameters import SECRET, check_parameters, fields_of, is_state_path, texts
-from runtime.graphs.reader import read_file
+from runtime.graphs.pasted import check_secrets
+from runtime.graphs.reader import STANDARD, read_file
 from runtime.graphs.templates import Name
+from runtime.graphs.values import check_result, check_value, result_type
 from runtime.toml import TomlDocument
 
 if TYPE_CHECKING:
@@ -29,14 +31,6 @@ BUILT_IN: Final = ("llm", "branch", "set", "approve", "map", "graph", "wait", "f
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
 _ACTING: Final = ("tool.", "step.")
 _WORDS = frozenset({"state", "input", "settings"})
-_LOOKS_SECRET = re.compile(
-    r"\b(sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,}|xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|hk_[0-9a-f]{16}_[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|AIza[\w-]{30,})"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-_SECRET_KEY = re.compile(r"(?i)(^|_)(api_?key|token|password|passwd|secret)$")
-_UNCLEAR = frozenset({"E03", "E04", "E05", "E16"})
-"""While the steps or their ways are unclear, nothing is said of where they lead."""
 
 
 def check_document(
@@ -55,17 +49,20 @@ def check_document(
     if file.name and file.name != name:
         message = f"the graph is called {file.name} and its file {name}.toml"
         findings.add("E03", message, "graph", help="give both the same name")
-    _check_secrets(document.data, findings)
+    check_secrets(document.data, findings)
     _check_output(file, findings)
     items = item_names(file.nodes)
     for node in file.nodes.values():
+        if findings.full:
+            break
         _NodeCheck(file, node, items.get(node.id, ()), catalog, aliases, findings).check()
         if node.use == "graph":
             check_inner(node, inside, findings)
-    clear = bool(file.start) and not _UNCLEAR.intersection(finding.code for finding in findings.found)
-    if clear:
-        check_flow(file, findings)
-    check_cases(file, findings, clear=clear)
+    _check_start(file, findings)
+    if meant := as_it_was_meant(findings, file):
+        check_flow(meant, findings)
+    check_cases(file, findings, meant)
+    leave_causes(findings, file)
     return file, findings
 
 
@@ -143,10 +140,10 @@ class _NodeCheck:
 
     def _check_target(self, step: str, *where: str | int) -> None:
         # A step that could not be read is there all the same.
-        known = [*self._file.document.data["node"], END]
-        if step not in known:
-            help = near(step, known)
-            self._findings.add("E05", f"there is no step {step}", *self._path, *where, help=help)
+        steps = self._file.document.data["node"]
+        if step != END and step not in steps:
+            help = near(step, [*steps, END])
+            self._findings.add("E05", f"there is no step {step}", *self._path, *where, help=help, name=step)
 
     def _check_conditions(self) -> None:
         for index, way in enumerate(self._node.ways):
@@ -178,20 +175,27 @@ class _NodeCheck:
     def _check_set(self) -> None:
         written = self._node.params.get("set")
         if not isinstance(written, dict) or not written:
-            self._findings.add_key(
-                "E04", "the step sets nothing", *self._path, help='add set = { answer = "…" }'
+            self._findings.miss(
+                "set", "the step sets nothing", *self._path, help='add set = { answer = "…" }'
             )
             return
         for key in self._node.params:
             if key != "set":
                 self._findings.add_key("E02", f"set has no {key}", *self._path, key, help=near(key, ("set",)))
-        for name in written:
+        for name, raw in written.items():
             self._check_written(name, *self._path, "set", name)
+            self._check_value(name, raw, *self._path, "set", name)
 
     def _check_llm(self) -> None:
         from runtime.graphs.llm import LlmParams
 
-        check_parameters(self._node.params, LlmParams, self._findings, *self._path, use="llm")
+        check_parameters(
+            self._node.params, LlmParams, self._findings, *self._path, use="llm", others=STANDARD
+        )
+        for key, value in self._node.params.items():
+            if isinstance(value, str) and value.startswith(SECRET):
+                message = f"{key} is sent to a model, and a secret is not"
+                self._findings.add("E15", message, *self._path, key, help="take it out")
         alias = self._node.params.get("model")
         if isinstance(alias, str) and alias not in self._aliases:
             help = near(alias, self._aliases)
@@ -210,10 +214,11 @@ class _NodeCheck:
         known = fields_of(standard)
         mine = {key: value for key, value in self._node.params.items() if key in known}
         rest = {key: value for key, value in self._node.params.items() if key not in known}
+        others = [*known, *fields_of(own), *STANDARD]
         check_parameters(mine, standard, self._findings, *self._path, use=use)
         if KINDS[kind].free:
             rest = {key: value for key, value in rest.items() if key in fields_of(own)}
-        check_parameters(rest, own, self._findings, *self._path, use=use)
+        check_parameters(rest, own, self._findings, *self._path, use=use, others=others)
 
     def _remedy(self, use: str) -> str:
         known = [*BUILT_IN, *(f"{kind}.{name}" for kind in _KINDS for name in self._catalog.names(kind))]
@@ -297,7 +302,8 @@ class _NodeCheck:
         one = self._fields.get(first)
         if one is None:
             help = near(first, self._fields)
-            self._findings.add("E08", f"nothing is called {first}", *path, help=help, at=name.at)
+            message = f"nothing is called {first}"
+            self._findings.add("E08", message, *path, help=help, at=name.at, name=first)
             return
         self._check_inner(one, inner, name, *path)
 
@@ -321,6 +327,8 @@ class _NodeCheck:
             self._findings.add_key("E02", "set has no save", *path, help="it writes what it sets")
         elif isinstance(node.save, str):
             self._check_written(node.save, *path)
+            if one := self._file.fields.get(node.save):
+                check_result(one, node, self._findings, *path)
         elif isinstance(node.save, tuple):
             for index, name in enumerate(node.save):
                 self._check_written(name, *path, index)
@@ -328,14 +336,20 @@ class _NodeCheck:
             for name, raw in node.save.items():
                 self._check_written(name, *path, name)
                 self._check_text(raw, frozenset({"result", "meta"}), *path, name)
+                self._check_value(name, raw, *path, name)
         elif node.use == "llm":
             message = f"the answer of {node.id} goes nowhere"
             self._findings.add_key("W01", message, *self._path, help='add save = "answer"')
 
+    def _check_value(self, name: str, raw: Any, *path: str | int) -> None:
+        if one := self._file.fields.get(name):
+            check_value(one, raw, self._fields, result_type(self._node), self._findings, *path)
+
     def _check_written(self, name: str, *path: str | int) -> None:
         if name not in self._file.fields:
             help = near(name, self._file.fields) if self._file.fields else f"declare {name} under [state]"
-            self._findings.add("E08", f"{name} is not declared under [state]", *path, help=help)
+            message = f"{name} is not declared under [state]"
+            self._findings.add("E08", message, *path, help=help, name=name)
         elif self._items and self._file.fields[name].merge is None:
             message = f"every item of a map writes {name}, and nothing says what becomes of several"
             help = f'declare {name} with merge = "append", "add" or "last"'
@@ -345,27 +359,15 @@ class _NodeCheck:
 # --------------------------------------------------------------------------- the file as a whole
 
 
+def _check_start(file: GraphFile, findings: Findings) -> None:
+    steps = file.document.data.get("node")
+    if file.start and steps and file.start not in steps:
+        help = near(file.start, steps)
+        findings.add("E05", f"there is no step {file.start}", "start", help=help, name=file.start)
+
+
 def _check_output(file: GraphFile, findings: Findings) -> None:
     for index, name in enumerate(file.output):
         if name not in file.fields:
-            findings.add("E08", f"{name} is not declared", "output", index, help=near(name, file.fields))
-
-
-def _check_secrets(data: Mapping[str, Any], findings: Findings) -> None:
-    for path, value in _strings(data, ()):
-        keyed = isinstance(path[-1], str) and _SECRET_KEY.search(path[-1]) and len(value) >= 12
-        plain = not value.startswith(SECRET) and "{{" not in value and " " not in value
-        if _LOOKS_SECRET.search(value) or (keyed and plain):
-            message = "this looks like a secret, and the file is read by many"
-            findings.add("E15", message, *path, help="write secret:NAME and set NAME in the environment")
-
-
-def _strings(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _strings(inner, (*path, key))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _strings(inner, (*path, index))
+            help = near(name, file.fields)
+            findings.add("E08", f"{name} is not declared", "output", index, help=help, name=name)

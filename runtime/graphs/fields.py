@@ -13,6 +13,8 @@ from runtime.types import JsonObject
 if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter
 
+    from runtime.graphs.refusals import Refusal
+
 TYPES: Final = ("text", "int", "number", "bool", "list", "object", "any")
 MERGES: Final = ("append", "add", "last", "messages")
 
@@ -77,6 +79,20 @@ class Field:
             raise InvalidInput(_sentence(error, what)) from None
         # A model stands for a JSON object with named fields; what was given is already that.
         return value if self.fields else made
+
+    def refusal(self, value: Any) -> Refusal | None:
+        """Return why a value that somebody wrote is none, and what to write instead."""
+        from pydantic import ValidationError
+
+        from runtime.graphs.refusals import refusal
+
+        if value is None and not self.needed:
+            return None
+        try:
+            self.adapter.validate_python(value)
+        except ValidationError as error:
+            return refusal(error)
+        return None
 
     def kept(self, value: Any, what: str) -> Any:
         """Return a value as the state holds it; InvalidInput when it has another type."""

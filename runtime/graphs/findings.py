@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from runtime.toml import Place, TomlDocument
+from runtime.toml import Place, TomlDocument, TomlSyntaxError
 
 CODES: Final = {
     "E01": "the file is not TOML",
@@ -32,8 +32,13 @@ CODES: Final = {
     "E20": "a step that is reached in two ways which exclude each other",
     "E21": "a graph that cannot be a step of this one",
     "W01": "a result that is partly dropped",
+    "W02": "more mistakes than are shown",
 }
 """Every code with what it means; E is an error, W a warning."""
+
+_MOST = 100
+_MOST_NAMES = 30
+_LONGEST_WORD = 100
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -47,6 +52,12 @@ class Finding:
     message: str
     help: str = ""
 
+    @classmethod
+    def of(cls, error: TomlSyntaxError) -> Finding:
+        """Return where and why a file is not TOML."""
+        message, _, help = error.message.rstrip(".").partition("; ")
+        return cls(error.file, error.line, error.column, "E01", message[:1].lower() + message[1:], help)
+
     @property
     def severity(self) -> Literal["error", "warning"]:
         """Whether the graph can run all the same."""
@@ -57,30 +68,63 @@ class Finding:
         return f"{told}; {self.help}" if self.help else told
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a finding is about: its path in the document, the name that is not there, or the missing key."""
+
+    path: tuple[str | int, ...]
+    name: str = ""
+    lacks: str = ""
+
+
 @dataclass(slots=True)
 class Findings:
     """Gathers what is found in one file; paths are those of its TOML document."""
 
     document: TomlDocument
     found: list[Finding] = field(default_factory=list)
+    notes: dict[Finding, Note] = field(default_factory=dict)
 
-    def add(self, code: str, message: str, *path: str | int, help: str = "", at: int | None = None) -> None:
-        """Note a mistake in the value at `path`; `at` is an offset into that value's text."""
+    def add(
+        self,
+        code: str,
+        message: str,
+        *path: str | int,
+        help: str = "",
+        at: int | None = None,
+        name: str = "",
+    ) -> None:
+        """Note a mistake in the value at `path`; `at` is an offset into that value's text.
+
+        `name` is what is not there, when that is the mistake.
+        """
         place = self._inside(path, at) if at is not None else self.document.value_place(*path)
-        self._add(code, message, place, help)
+        self._add(code, message, place, help, Note(path, name))
 
     def add_key(self, code: str, message: str, *path: str | int, help: str = "") -> None:
         """Note a mistake in the key at `path`."""
-        self._add(code, message, self.document.place(*path), help)
+        self._add(code, message, self.document.place(*path), help, Note(path))
+
+    def miss(self, key: str, message: str, *path: str | int, help: str, code: str = "E04") -> None:
+        """Note that the table at `path` lacks a key."""
+        self._add(code, message, self.document.place(*path), help, Note(path, lacks=key))
+
+    @property
+    def full(self) -> bool:
+        """Whether there is more than anybody mends at once: nothing more is looked for."""
+        return len(self.found) >= _MOST
 
     @property
     def errors(self) -> list[Finding]:
         """What keeps the graph from running."""
         return [finding for finding in self.found if finding.severity == "error"]
 
-    def _add(self, code: str, message: str, place: Place, help: str) -> None:
+    def _add(self, code: str, message: str, place: Place, help: str, note: Note) -> None:
+        if not help:
+            message, _, help = message.partition("; ")
         finding = Finding(self.document.file, place.line, place.column, code, message, help)
-        if finding not in self.found:
+        if finding not in self.notes:
+            self.notes[finding] = note
             self.found.append(finding)
 
     def _inside(self, path: tuple[str | int, ...], at: int) -> Place:
@@ -101,12 +145,23 @@ class Findings:
         return Place(line, column + before + len(text))
 
 
+def alike(word: str, known: Iterable[str]) -> str:
+    """Return the known word that was probably meant, or nothing."""
+    if len(word) > _LONGEST_WORD:
+        return ""
+    return next(iter(difflib.get_close_matches(word, sorted(known), 1, 0.6)), "")
+
+
 def near(word: str, known: Iterable[str]) -> str:
     """Return the remedy for a misspelt word: what was probably meant, or what there is."""
     names = sorted(known)
-    if found := difflib.get_close_matches(word, names, 1, 0.6):
-        return f"did you mean {found[0]}?"
-    return f"there is {', '.join(names)}" if names else "there is none"
+    if found := alike(word, names):
+        return f"did you mean {found}?"
+    if len(names) > _MOST_NAMES:
+        return f"there are {len(names)} others, such as {', '.join(names[:_MOST_NAMES])}"
+    if not names:
+        return "there is none"
+    return f"there {'are' if len(names) > 1 else 'is'} {', '.join(names)}"
 
 
 def in_sentence(remedy: str) -> str:

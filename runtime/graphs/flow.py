@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from runtime.graphs.bodies import body, reached, undoing
 from runtime.graphs.file import END, GraphFile, Node
-from runtime.graphs.findings import Findings, near
+from runtime.graphs.findings import Findings
+from runtime.graphs.loops import check_loops
 from runtime.graphs.state import EMPTY
 
 
 def check_flow(file: GraphFile, findings: Findings) -> None:
-    """Follow every way from the start; names that do not exist are somebody else's finding."""
-    if file.start not in file.nodes:
-        findings.add("E05", f"there is no step {file.start}", "start", help=near(file.start, file.nodes))
-        return
+    """Follow every way from the start; all steps that are named exist."""
     main = reached(file.nodes, file.start)
     _check_bodies(file, set(main), findings)
     everywhere = _everywhere(file)
@@ -31,6 +29,7 @@ def check_flow(file: GraphFile, findings: Findings) -> None:
             "E13", f"no way leads from {names} to the end", "node", endless[0], help='let a step go to "end"'
         )
     else:
+        check_loops(file, {id: written(node, file) for id, node in file.nodes.items()}, findings)
         _check_outputs(file, main, findings)
 
 
@@ -79,13 +78,16 @@ def _check_undoing(file: GraphFile, findings: Findings) -> None:
 
 def _ending(file: GraphFile) -> set[str]:
     """Return the steps from which the end can be reached."""
+    before: dict[str, list[str]] = {}
+    for id, node in file.nodes.items():
+        for step in _following(node, file.nodes):
+            before.setdefault(step, []).append(id)
     found = {END, *(id for id, node in file.nodes.items() if node.use == "fail")}
-    while more := {
-        id
-        for id, node in file.nodes.items()
-        if id not in found and found.intersection(_following(node, file.nodes))
-    }:
-        found |= more
+    open = list(found)
+    while open:
+        new = [id for id in before.get(open.pop(), ()) if id not in found]
+        found.update(new)
+        open += new
     return found
 
 
@@ -104,6 +106,7 @@ def _check_outputs(file: GraphFile, main: Sequence[str], findings: Findings) -> 
                 f"{name} may never be set",
                 "output",
                 index,
+                name=name,
                 help=f'set it on every way, or declare "{one.type}?"',
             )
 

@@ -195,7 +195,7 @@ class GraphLibrary:
         try:
             return Source(name, str(path), parse_toml(read_source(path), shown))
         except TomlSyntaxError as error:
-            found = Finding(shown, error.line, error.column, "E01", error.message)
+            found = Finding.of(error)
         except Unreadable as error:
             found = Finding(shown, 1, 1, "E01", error.message, error.help)
         return Source(name, str(path), None, (found,))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runtime.graphs.findings import Findings, near
+from runtime.graphs.refusals import Refusal, refusal
 from runtime.graphs.templates import TemplateMistake, Text, compile_text
 from runtime.types import StatePathMark
 
@@ -72,23 +73,30 @@ def is_state_path(field: FieldInfo) -> bool:
 
 
 def check_parameters(
-    given: Mapping[str, Any], model: type[BaseModel] | None, findings: Findings, *path: str, use: str
+    given: Mapping[str, Any],
+    model: type[BaseModel] | None,
+    findings: Findings,
+    *path: str,
+    use: str,
+    others: Iterable[str] = (),
 ) -> None:
-    """Compare the parameters of a step with what its plugin declares."""
+    """Compare the parameters of a step with what its plugin declares; `others` are keys it may have too."""
     known = fields_of(model)
     free = model is not None and model.model_config.get("extra") == "allow"
     for key, value in given.items():
         if key not in known:
             if not free:
-                findings.add_key("E07", f"{use} has no parameter {key}", *path, key, help=near(key, known))
+                help = near(key, [*known, *(other for other in others if other not in known)])
+                findings.add_key("E07", f"{use} has no parameter {key}", *path, key, help=help)
         elif not is_state_path(known[key]) and fixed(value) and (wrong := _mistake(known[key], value)):
-            findings.add("E07", f"{key} is wrong: {wrong}", *path, key, help="see what its plugin declares")
+            findings.add("E07", f"{key}{wrong.what}", *path, key, help=wrong.help)
     for key, field in known.items():
         if field.is_required() and key not in given:
-            findings.add_key("E07", f"{use} needs the parameter {key}", *path, help=f"add {key} = …")
+            message = f"{use} needs the parameter {key}"
+            findings.miss(key, message, *path, help=f"add {key} = …", code="E07")
 
 
-def _mistake(field: FieldInfo, value: Any) -> str:
+def _mistake(field: FieldInfo, value: Any) -> Refusal | None:
     from typing import Annotated
 
     from pydantic import TypeAdapter, ValidationError
@@ -99,6 +107,5 @@ def _mistake(field: FieldInfo, value: Any) -> str:
     try:
         TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
-        words: str = error.errors(include_url=False, include_input=False, include_context=False)[0]["msg"]
-        return words[:1].lower() + words[1:]
-    return ""
+        return refusal(error)
+    return None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from runtime.graphs.bodies import item_names, undoing
 from runtime.graphs.built_in import BuiltIns
 from runtime.graphs.declarations import Declarations
 from runtime.graphs.file import END, LATER, MAX_STEPS, GraphFile, Limits, Node
-from runtime.graphs.findings import Findings, near
+from runtime.graphs.findings import Findings, alike, near
 from runtime.graphs.tables import Tables
 from runtime.toml import TomlDocument
 
 _TOP = ("graph", "about", "start", "output", "limits", "input", "state", "settings", "node", "test")
-_STANDARD = ("use", "save", "next", "timeout", "retry", "on_error", "undo", "cache", "guard")
+STANDARD: Final = ("use", "save", "next", "timeout", "retry", "on_error", "undo", "cache", "guard")
+"""Keys that every step may have."""
 _DECIDING = ("branch", "approve", "fail")
 _MAX_RETRIES = 20
 
@@ -32,7 +33,9 @@ class _Reader:
     def read(self) -> GraphFile:
         for key in self._data:
             if key not in _TOP:
-                self._findings.add_key("E02", f"a graph file has no {key}", key, help=near(key, _TOP))
+                missing = [name for name in _TOP if name not in self._data]
+                help = near(key, missing if alike(key, missing) else _TOP)
+                self._findings.add_key("E02", f"a graph file has no {key}", key, help=help)
         declared = Declarations(self._tables)
         input, state = declared.fields("input"), declared.fields("state")
         for name in input.keys() & state.keys():
@@ -72,8 +75,9 @@ class _Reader:
                     key,
                     help="move it above the first table",
                 )
-            else:
-                self._findings.add_key("E04", f"the file has no {key}", help=f'add {key} = "…" at its top')
+                value = self._data[elsewhere][key]
+                return value if isinstance(value, str) else ""
+            self._findings.miss(key, f"the file has no {key}", help=f'add {key} = "…" at its top')
         return ""
 
     def _output(self) -> tuple[str, ...]:
@@ -81,7 +85,8 @@ class _Reader:
         if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
             return tuple(dict.fromkeys(value))
         if value is None:
-            self._findings.add_key("E04", "the file has no output", help='add output = ["answer"] at its top')
+            help = 'add output = ["answer"] at its top'
+            self._findings.miss("output", "the file has no output", help=help)
         else:
             self._findings.add(
                 "E03", "output must be a list of names", "output", help='write output = ["answer"]'
@@ -109,7 +114,7 @@ class _Reader:
     def _nodes(self) -> dict[str, Node]:
         table = self._tables.table("node")
         if not table and "node" not in self._data:
-            self._findings.add_key("E04", "the file has no steps", help="add a table [node.NAME]")
+            self._findings.miss("node", "the file has no steps", help="add a table [node.NAME]")
         found = {}
         for id, value in table.items():
             if not isinstance(value, dict):
@@ -134,7 +139,7 @@ class _Reader:
         for id, node in nodes.items():
             if "next" not in table[id] and node.use not in _DECIDING and id not in inner:
                 message = f"the step {id} does not say what follows"
-                self._findings.add_key("E04", message, "node", id, help='add next = "end"')
+                self._findings.miss("next", message, "node", id, help='add next = "end"')
 
     def _node(self, id: str, table: dict[str, Any]) -> Node | None:
         path = ("node", id)
@@ -151,7 +156,7 @@ class _Reader:
             return None
         if use in self._built_in.kinds:
             return self._built_in.kinds[use](id, table)
-        params = {key: value for key, value in table.items() if key not in _STANDARD}
+        params = {key: value for key, value in table.items() if key not in STANDARD}
         return Node(
             id,
             use,

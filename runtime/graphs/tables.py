@@ -46,7 +46,7 @@ class Tables:
         try:
             found = seconds(value)
         except ValueError as error:
-            self.findings.add("E03", str(error), *path)
+            self.findings.add("E03", f"this {error}", *path)
             return None
         if found <= 0:
             self.findings.add(
@@ -62,10 +62,14 @@ class Tables:
         kind = "a whole number" if whole else "a number"
         right = isinstance(value, int) or (isinstance(value, float) and not whole and value == value)
         if not right or isinstance(value, bool):
-            self.findings.add("E03", f"this must be {kind}", *path)
+            help = (
+                "write it without quotes, for example 5" if isinstance(value, str) else "write for example 5"
+            )
+            self.findings.add("E03", f"this must be {kind}", *path, help=help)
             return None
         if (least is not None and value < least) or (most is not None and value > most):
-            self.findings.add("E03", f"this must be {kind} from {least} to {most}", *path)
+            message = f"{value} is out of range"
+            self.findings.add("E03", message, *path, help=f"write {kind} from {least} to {most}")
             return None
         return value
 

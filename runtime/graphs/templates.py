@@ -79,6 +79,12 @@ def compile_text(source: str) -> Text:
     return Text(source, names, lambda values: _render(template, values))
 
 
+def whole_path(source: str) -> list[str] | None:
+    """Return the path of a text that consists of one value, `{{ lead.country }}`; None for any other text."""
+    whole = _PATH.fullmatch(source)
+    return whole[1].split(".") if whole else None
+
+
 def _segment(part: Any) -> str | int | None:
     return part if isinstance(part, str | int) else None
 
@@ -119,6 +125,8 @@ def _parse(source: str) -> BoundTemplate:
 def _remedy(message: str, source: str) -> str:
     if any(_CURLY.search(inside) for inside in _BRACES.findall(source)):
         return "write straight quotes: 'text'"
+    if missing := re.search(r"expected tag (end\w+)", message):
+        return f"close it with {{% {missing[1]} %}}"
     if "tag" in message:
         return "there are if, unless, case, for, assign, capture and comment"
     return "write {{ name }} or {{ name | filter }}"

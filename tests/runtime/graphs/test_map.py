@@ -320,7 +320,7 @@ async def test_a_mock_may_be_a_list_with_one_result_for_each_item(lab: Make) -> 
             "[node.read]",
             "leads out of the map to each",
         ),
-        ('over         = "batches"', 'of           = "batches"', "E02", "of ", "there is as, do,"),
+        ('over         = "batches"', 'of           = "batches"', "E02", "of ", "there are as, do,"),
     ],
 )
 def test_mistakes_in_a_map_are_found_where_they_are(
