@@ -324,6 +324,7 @@ class RunOptions:
     one to begin from.  `start_at` is Unix seconds.  An `ephemeral` run takes its thread with it.
     `turn` counts how often a person has answered it; `injected` are the messages sent into it since.
     `fingerprint` is what an idempotency key was used for.  A `sync` run waits for each checkpoint.
+    A `canary` is a run on a version that only a share of the threads gets.
     """
 
     multitask: str = "enqueue"
@@ -339,6 +340,7 @@ class RunOptions:
     injected: tuple[JsonObject, ...] = ()
     fingerprint: str = ""
     sync: bool = False
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`hubbub graph`: check the graph files, and draw one."""
+"""`hubbub graph`: check the graph files, try them, draw one, publish one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from hub.cli.output import print_json, say
 from hub.cli.program import Target
+from hub.cli.publish import diff, publish, rollback
 
 if TYPE_CHECKING:
     from runtime.graphs.library import GraphLibrary
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group("graph")
 def command() -> None:
-    """Look at the graphs."""
+    """Look at the graphs, try them, publish them."""
 
 
 @command.command("check")
@@ -83,6 +84,11 @@ def test(target: Target, names: tuple[str, ...], as_json: bool) -> int:
         if not reports:
             say("There are no graphs with tests; add a table [[test]] to one.")
     return 0 if all(report.passed for report in reports) else 1
+
+
+command.add_command(publish)
+command.add_command(rollback)
+command.add_command(diff)
 
 
 def open_library(target: Target) -> GraphLibrary:

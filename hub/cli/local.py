@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hub.auth import TENANT, Keyring
+from hub.publishing import outcome_object, waiting_runs
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
+from runtime.graphs.library import GraphLibrary
+from runtime.graphs.served import ServedGraphs
+from runtime.journal.graphs import JournalGraphs
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
 from runtime.search import IndexRequest, Search
@@ -58,6 +62,19 @@ class Local:
         async with _journal(self._settings) as journal:
             return await JournalViews(journal).rebuild()
 
+    async def publish(self, graph: str, percent: int) -> Mapping[str, Any]:
+        """Publish what is written of a graph."""
+        async with _graphs(self._settings) as (graphs, journal):
+            done = await graphs.publish(graph, percent)
+            waiting = await waiting_runs(journal, graph, done.version, done.canary)
+            return outcome_object(done, waiting)
+
+    async def rollback(self, graph: str) -> Mapping[str, Any]:
+        """Take a publication back."""
+        async with _graphs(self._settings) as (graphs, journal):
+            done = await graphs.rollback(graph)
+            return outcome_object(done, await waiting_runs(journal, graph, done.version))
+
 
 @asynccontextmanager
 async def _keyring(settings: Settings) -> AsyncIterator[Keyring]:
@@ -65,6 +82,19 @@ async def _keyring(settings: Settings) -> AsyncIterator[Keyring]:
         keyring = Keyring(journal, "", settings.auth.mode)
         await keyring.load()
         yield keyring
+
+
+@asynccontextmanager
+async def _graphs(settings: Settings) -> AsyncIterator[tuple[ServedGraphs, SqliteJournal]]:
+    # What would be a line in a hub's log is said by the verb, for people.
+    configure_logging(settings.telemetry, level="ERROR")
+    catalog = await asyncio.to_thread(load_plugins, settings)
+    library = GraphLibrary(settings, lambda: catalog)
+    async with _journal(settings) as journal:
+        by_hand = settings.graphs.publish == "by-hand"
+        graphs = ServedGraphs(library, JournalGraphs(journal), by_hand=by_hand)
+        await graphs.open()
+        yield graphs, journal
 
 
 @asynccontextmanager

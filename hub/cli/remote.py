@@ -59,6 +59,14 @@ class Remote:
         """Fold the whole log into the views anew, in the hub."""
         return await self._ask("POST", "/admin/views/rebuild")
 
+    async def publish(self, graph: str, percent: int) -> Mapping[str, Any]:
+        """Publish what is written of a graph, in the hub."""
+        return await self._ask("POST", f"/admin/graphs/{quote(graph, safe='')}/publish", {"percent": percent})
+
+    async def rollback(self, graph: str) -> Mapping[str, Any]:
+        """Take a publication back, in the hub."""
+        return await self._ask("POST", f"/admin/graphs/{quote(graph, safe='')}/rollback")
+
     async def schemas(self, graph: str) -> Mapping[str, Any]:
         """Return the JSON Schemas of a graph's input, output and state."""
         return await self._ask("GET", f"/assistants/{quote(graph, safe='')}/schemas")

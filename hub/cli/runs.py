@@ -31,7 +31,7 @@ def command(target: Target, /, as_json: bool, **wanted: Any) -> None:
     if as_json:
         print_json(rows)
     else:
-        columns = ["run", "thread", "tenant", "graph", "accepted", "took", "status", "error"]
+        columns = ["run", "thread", "tenant", "graph", "version", "accepted", "took", "status", "error"]
         print_table([_row(row) for row in rows], columns, empty="There are no such runs.")
 
 
@@ -45,4 +45,5 @@ async def _rows(settings: Settings, query: RunsQuery) -> list[dict[str, Any]]:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     took = f"{(row['ended_at'] - row['accepted_at']) / 1000:.1f} s" if row["ended_at"] else ""
-    return {**row, "accepted": moment(row["accepted_at"]), "took": took}
+    version = f"{row['version']} (canary)" if row["canary"] else row["version"]
+    return {**row, "version": version, "accepted": moment(row["accepted_at"]), "took": took}

@@ -53,6 +53,12 @@ class Desk(Protocol):
     async def rebuild_views(self) -> Mapping[str, Any]:
         """Fold the whole log into the views anew; returns how many rows each has."""
 
+    async def publish(self, graph: str, percent: int) -> Mapping[str, Any]:
+        """Publish what is written of a graph, for a share of the threads; see `hub.publishing`."""
+
+    async def rollback(self, graph: str) -> Mapping[str, Any]:
+        """End a canary, or go back to the version that was live earlier; see `hub.publishing`."""
+
 
 @asynccontextmanager
 async def open_desk(settings: Settings) -> AsyncIterator[Desk]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
+from typing import Annotated
 
 import msgspec
 import orjson
@@ -14,6 +15,7 @@ from aiohttp import web
 from hub.auth import TENANT
 from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.parts import KEYRING
+from hub.publishing import outcome_object, waiting_runs
 from runtime.errors import HubbubError, InvalidInput
 from runtime.ports import ApiKey
 from runtime.search import IndexRequest
@@ -37,6 +39,12 @@ class Indexing(msgspec.Struct, forbid_unknown_fields=True):
     collection: str = "docs"
     tenant: str = TENANT
     prune: bool = True
+
+
+class Publishing(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /admin/graphs/{name}/publish`: how many of a hundred threads get it."""
+
+    percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
 
 
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +98,21 @@ async def graphs(call: Call[Nothing]) -> web.Response:
     return reply([asdict(state) for state in await call.engine.graphs.states(_PATIENCE)])
 
 
+async def publish(call: Call[Publishing]) -> web.Response:
+    """Check, test and publish what is written of a graph; `refused` says that it was not published."""
+    graph, engine = call.path("name"), call.engine
+    done = await engine.graphs.publish(graph, call.given.percent)
+    waiting = await waiting_runs(engine.journal, graph, done.version, done.canary)
+    return reply(outcome_object(done, waiting))
+
+
+async def rollback(call: Call[Nothing]) -> web.Response:
+    """End a canary of a graph, or let new runs get its earlier version."""
+    graph, engine = call.path("name"), call.engine
+    done = await engine.graphs.rollback(graph)
+    return reply(outcome_object(done, await waiting_runs(engine.journal, graph, done.version)))
+
+
 async def rebuild_views(call: Call[Nothing]) -> web.Response:
     """Fold the whole log into the views anew; returns how many rows each has."""
     return reply(await call.engine.views.rebuild())
@@ -132,6 +155,8 @@ ENDPOINTS = (
     Endpoint("POST", "/admin/index", "admin.index", index, Indexing, access="owner", long=True),
     Endpoint("GET", "/admin/plugins", "admin.plugins", plugins, access="owner"),
     Endpoint("GET", "/admin/graphs", "admin.graphs", graphs, access="owner"),
+    Endpoint("POST", "/admin/graphs/{name}/publish", "admin.publish", publish, Publishing, access="owner"),
+    Endpoint("POST", "/admin/graphs/{name}/rollback", "admin.rollback", rollback, access="owner"),
     Endpoint("POST", "/admin/views/rebuild", "admin.views", rebuild_views, access="owner"),
     Endpoint("GET", "/admin/keys", "admin.keys", list_keys, access="owner"),
     Endpoint("POST", "/admin/keys", "admin.keys", create_key, NewKey, access="owner"),

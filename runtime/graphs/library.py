@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,8 @@ class GraphLibrary:
     def changed(self, name: str) -> None:
         """Take note that a file was added, edited or removed."""
         self._drafts.pop(name, None)
-        there = (self.folder / f"{name}{SUFFIX}").exists()
+        path = self.folder / f"{name}{SUFFIX}"
+        there = path.parent == self.folder and path.stem == name and os.path.lexists(path)
         if there and name not in self._files:
             self._files = sorted([*self._files, name])
         elif not there and name in self._files:
@@ -137,7 +139,7 @@ class GraphLibrary:
 
     def check(self, paths: Sequence[Path]) -> list[Finding]:
         """Return everything found in these files, which may lie anywhere."""
-        return [finding for path in paths for finding in self._found_in(path.resolve())]
+        return [finding for path in paths for finding in self.read(path.resolve()).findings]
 
     # ----------------------------------------------------------------- reading
 
@@ -187,8 +189,9 @@ class GraphLibrary:
             return f"there is no graph {name}; {near(name, self._files)}"
         return ""
 
-    def _found_in(self, path: Path) -> Sequence[Finding]:
-        return self._drafted(self._source(path.stem, path), (path.stem,)).findings
+    def read(self, path: Path) -> Draft:
+        """Return what a file says, which may lie anywhere."""
+        return self._drafted(self._source(path.stem, path), (path.stem,))
 
     def _source(self, name: str, path: Path) -> Source:
         shown = self._shown(path)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from langgraph.channels import BinaryOperatorAggregate, DeltaChannel
 from langgraph.pregel import Pregel
@@ -71,6 +71,8 @@ class PythonVersion:
     graph: Pregel[Any, Any, Any, Any] = field(repr=False)
     version: str
     _compiled: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
+
+    canary: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

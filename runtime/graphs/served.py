@@ -11,18 +11,17 @@ from pathlib import Path
 
 from runtime.errors import GraphError, HubbubError, NotFound
 from runtime.graphs.findings import Finding
+from runtime.graphs.kept import KeptVersions
 from runtime.graphs.library import Draft, GraphLibrary, version_in
-from runtime.graphs.publication import digest, published, version_for
+from runtime.graphs.publication import digest, published, rolled_back, started, version_for
+from runtime.graphs.publishing import Outcome, changes_to, check_share, judged
 from runtime.graphs.text_version import GraphVersion
 from runtime.graphs.version import Version
 from runtime.ports import GraphVersions
 from runtime.telemetry import get_logger
-from runtime.types import GraphText, Publication
+from runtime.types import Publication
 
 _log = get_logger(__name__)
-
-_KEPT = 256
-"""Versions that stay in memory beside those that new runs get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +58,20 @@ class ServedGraphs:
     A good edit of a file is what new runs get, unless publishing is `by_hand`; a bad one changes nothing.
     """
 
-    def __init__(self, library: GraphLibrary, kept: GraphVersions, *, by_hand: bool) -> None:
-        self._library, self._kept, self._by_hand = library, kept, by_hand
+    def __init__(self, library: GraphLibrary, store: GraphVersions, *, by_hand: bool) -> None:
+        self._library, self._by_hand = library, by_hand
+        self._kept = KeptVersions(library, store)
         self.told: Callable[[GraphState], None] = lambda state: None
         """Hears of every graph that was edited or published."""
         self._publications: dict[str, Publication] = {}
         self._ready: dict[str, Mapping[str, GraphVersion]] = {}
-        self._versions: dict[tuple[str, str], GraphVersion] = {}
         self._seen: dict[str, _Seen] = {}
         self._lock = asyncio.Lock()
         self._checked = asyncio.Event()
 
     async def open(self) -> None:
         """Read what is published."""
-        self._publications = {each.graph: each for each in await self._kept.publications()}
+        self._publications = await self._kept.publications()
 
     # ----------------------------------------------------------------- what runs ask for
 
@@ -84,12 +83,13 @@ class ServedGraphs:
         if ready is None:
             async with self._lock:
                 ready = self._ready.get(name) or await self._load(name)
-        return ready[version_for(self._publications[name], thread)]
+        publication = self._publications[name]
+        chosen = version_for(publication, thread)
+        return ready[chosen] if chosen == publication.live else replace(ready[chosen], canary=True)
 
     async def version(self, name: str, version: str) -> Version:
         """Return the version a run started with; NotFound when it cannot be had any more."""
-        if found := self._versions.pop((name, version), None):
-            self._versions[name, version] = found  # the last to be forgotten
+        if found := self._kept.held(name, version):
             return found
         python = self._library.python(name)
         if python and (python.version == version or python.continues(version)):
@@ -102,7 +102,7 @@ class ServedGraphs:
             )
         async with self._lock:
             try:
-                restored = await self._restored(name, version)
+                restored = await self._kept.restored(name, version)
             except GraphError as error:
                 raise NotFound(f"{begun} because of this: {error}; mend that, or start a new run.") from error
         if restored is None or restored.version != version:
@@ -140,6 +140,69 @@ class ServedGraphs:
     def unread(self) -> int:
         """How many files nobody has read yet."""
         return sum(name not in self._seen for name in self._library.files())
+
+    # ----------------------------------------------------------------- publishing
+
+    async def publish(self, name: str, percent: int = 100) -> Outcome:
+        """Check and test what is written, and let new runs get it, on all threads or on some of them.
+
+        NotFound for a graph that is nowhere, Conflict where no share can be published.  By hand, a graph
+        whose file is gone is withdrawn.
+        """
+        async with self._lock:
+            self._library.changed(name)
+            before = self._publications.get(name)
+            if name not in self._library.files():
+                return await self._withdraw(name, before)
+            check_share(name, before, percent, by_hand=self._by_hand)
+            draft, live = await self._read(name), before.live if before else ""
+            outcome = Outcome(name, live, live, findings=draft.findings)
+            if draft.version is None:
+                return replace(outcome, refused=True)
+            outcome = await judged(outcome, draft.version, await self._kept.text(name, live))
+            if outcome.refused:
+                return outcome
+            version = draft.version.version
+            if before and before.live == version and not (before.canary or before.held):
+                return outcome
+            after = published(before, name, version, time.time())
+            if before and percent < 100 and version != live:
+                after = started(before, version, percent)
+            await self._switch(after, [draft.version])
+        return self._told(outcome)
+
+    async def rollback(self, name: str) -> Outcome:
+        """End a canary, or else let new runs get the version that was live earlier; NotFound, Conflict."""
+        async with self._lock:
+            before = self._publications.get(name)
+            if before is None:
+                raise self._library.unknown(name, list(self._publications))
+            draft = await self._read(name) if name in self._library.files() else None
+            after = rolled_back(before, draft.text if draft else "")
+            version = await self._kept.published(name, after.live)
+            left = await self._kept.text(name, before.canary or before.live)
+            changes = await changes_to(version, left) if left else []
+            await self._switch(replace(after, live=version.version), [version])
+        return self._told(Outcome(name, before.canary or before.live, changes=changes))
+
+    async def _switch(self, publication: Publication, versions: Sequence[GraphVersion]) -> None:
+        await self._put(publication, versions)
+        await self._load(publication.graph)
+        await self._load_around(publication.graph)
+
+    async def _withdraw(self, name: str, before: Publication | None) -> Outcome:
+        if before is None or not self._by_hand:
+            raise self._library.unknown(name, self.names())
+        await self._kept.withdraw(name)
+        self._ready.pop(name, None)
+        del self._publications[name]
+        return Outcome(name, before.live)
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """Tell of a graph that was published, and return the outcome with how it stands."""
+        self._tell(outcome.graph)
+        state = self.state(outcome.graph)
+        return replace(outcome, version=state.version, canary=state.canary, percent=state.percent)
 
     # ----------------------------------------------------------------- edits
 
@@ -180,7 +243,7 @@ class ServedGraphs:
         async with self._lock:
             served = list(self._ready)
             self._ready.clear()
-            self._versions.clear()
+            self._kept.forget()
             self._seen.clear()
         await self.edited(served)
 
@@ -223,7 +286,7 @@ class ServedGraphs:
                 raise GraphError(f"The graph {name} was never published; run `hubbub graph publish {name}`.")
             raise self._library.unknown(name, self.names())
         wanted = [publication.live, *([publication.canary] if publication.canary else [])]
-        found = [await self._published(name, each) for each in wanted]
+        found = [await self._kept.published(name, each) for each in wanted]
         current = [each.version for each in found]
         if current != wanted:
             # The text is the same; a plugin declares other parameters than it did.
@@ -241,7 +304,7 @@ class ServedGraphs:
             version_in(name, draft)
         if draft.version is None or (before and before.held == digest(draft.text)):
             return
-        self._remember(draft.version)
+        self._kept.hold(draft.version)
         if before is None or before.held or before.live != draft.version.version:
             await self._put(published(before, name, draft.version.version, time.time()), [draft.version])
 
@@ -263,41 +326,10 @@ class ServedGraphs:
             return f"the graph {name} has mistakes of its own"
         return ready[self._publications[name].live]
 
-    async def _published(self, name: str, version: str) -> GraphVersion:
-        found = await self._restored(name, version)
-        if found is None:
-            raise GraphError(f"The version {version} of the graph {name} is not kept; publish it again.")
-        return found
-
-    async def _restored(self, name: str, version: str) -> GraphVersion | None:
-        """Return a version from its text, with the plugins there are now; None when nobody kept it.
-
-        It is another version when a plugin declares other parameters now; GraphError when it has mistakes.
-        """
-        if found := self._versions.get((name, version)):
-            return found
-        kept = await self._kept.text(name, version)
-        if kept is None:
-            return None
-        inside = {}
-        for graph, each in kept.inside.items():
-            inside[graph] = await self._published(graph, each)
-        draft = await asyncio.to_thread(self._library.kept, name, kept.text, inside)
-        restored = version_in(name, draft)
-        self._remember(restored)
-        return restored
-
     async def _put(self, publication: Publication, versions: Sequence[GraphVersion]) -> None:
-        """Publish, and keep the texts that runs will need, before anybody is told."""
-        await self._kept.put([text for version in versions for text in _texts(version)], publication)
+        """Publish, on disk before anybody is told."""
+        await self._kept.publish(publication, versions)
         self._publications[publication.graph] = publication
-        for version in versions:
-            self._remember(version)
-
-    def _remember(self, version: GraphVersion) -> None:
-        self._versions[version.name, version.version] = version
-        while len(self._versions) > _KEPT:
-            del self._versions[next(iter(self._versions))]
 
     def _known(self) -> list[str]:
         published = [name for name in self._publications if name not in self._library.files()]
@@ -308,13 +340,6 @@ class ServedGraphs:
             return True
         seen = self._seen.get(name)
         return not self._by_hand and (seen is None or bool(seen.version))
-
-
-def _texts(version: GraphVersion) -> list[GraphText]:
-    """Return the text of a version, and those of the graphs inside."""
-    inside = {name: each.version for name, each in version.inside.items()}
-    own = GraphText(version.name, version.version, version.spec.document.text, inside)
-    return [own, *(text for each in version.inside.values() for text in _texts(each))]
 
 
 def _warn(state: GraphState) -> None:

@@ -45,6 +45,7 @@ class GraphVersion:
     """One version of a graph, which never changes: `version` is the hash of everything that decides.
 
     `inside` are the graphs that its steps run, by name, each in the version that belongs to this one.
+    A `canary` is what only a share of the threads gets.
     """
 
     name: str
@@ -54,6 +55,7 @@ class GraphVersion:
     own_params: Mapping[str, type[Any] | None] = field(repr=False)
     secret: Callable[[str, str], str] = field(repr=False)
     inside: Mapping[str, GraphVersion] = field(default_factory=dict, repr=False)
+    canary: bool = False
     _compiled: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
 
     tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks", "checkpoints")

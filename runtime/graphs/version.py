@@ -40,6 +40,10 @@ class Version(Protocol):
         """The hash of everything that decides."""
 
     @property
+    def canary(self) -> bool:
+        """Whether only a share of the threads gets it."""
+
+    @property
     def about(self) -> str:
         """One sentence on what it does, or ""."""
 

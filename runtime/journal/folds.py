@@ -29,7 +29,7 @@ CREATE TABLE view_runs (
     run TEXT NOT NULL, thread TEXT NOT NULL, tenant TEXT NOT NULL, graph TEXT, version TEXT,
     status TEXT NOT NULL, attempt INTEGER,
     accepted_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER,
-    error TEXT, step TEXT, PRIMARY KEY (thread, run)
+    error TEXT, step TEXT, canary INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (thread, run)
 ) WITHOUT ROWID;
 CREATE INDEX view_runs_latest ON view_runs (accepted_at);
 
@@ -52,12 +52,14 @@ _RUN = """
 INSERT INTO view_runs
 SELECT run, thread, tenant, graph, version, status, attempt, timestamp, timestamp,
     iif(status = 'running', timestamp, NULL),
-    iif(status IN ('accepted', 'running', 'interrupted'), NULL, timestamp), error, step
+    iif(status IN ('accepted', 'running', 'interrupted'), NULL, timestamp), error, step,
+    canary
 FROM (
     SELECT seq, run, thread, timestamp, threads.tenant AS tenant,
         json_extract(data, '$.graph_name') AS graph, json_extract(data, '$.graph_version') AS version,
         json_extract(data, '$.metadata.status') AS status, json_extract(data, '$.attempt') AS attempt,
-        json_extract(data, '$.metadata.code') AS error, json_extract(data, '$.metadata.step') AS step
+        json_extract(data, '$.metadata.code') AS error, json_extract(data, '$.metadata.step') AS step,
+        coalesce(json_extract(data, '$.canary'), 0) AS canary
     FROM (SELECT seq, run, thread, timestamp, CAST(data AS TEXT) AS data FROM {events})
     JOIN threads ON threads.id = thread
 ) WHERE status IS NOT NULL ORDER BY seq

@@ -25,7 +25,7 @@ _SUMS = ("calls", "failed", "unpriced", "input_tokens", "output_tokens", "cached
 _THREADS = ("thread", "tenant", "created_at", "updated_at", "runs", "run", "graph", "status")
 _RUNS = (
     *("run", "thread", "tenant", "graph", "version", "status", "attempt"),
-    *("accepted_at", "updated_at", "started_at", "ended_at", "error", "step"),
+    *("accepted_at", "updated_at", "started_at", "ended_at", "error", "step", "canary"),
 )
 
 
@@ -70,10 +70,9 @@ class JournalViews:
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in given) or "1"
         sql = f"SELECT {', '.join(_RUNS)} FROM view_runs WHERE {where} ORDER BY accepted_at DESC, run LIMIT ?"  # noqa: S608
-        return [
-            dict(zip(_RUNS, row, strict=True))
-            for row in await self._rows(sql, (*given.values(), query.limit))
-        ]
+        rows = await self._rows(sql, (*given.values(), query.limit))
+        found = [dict(zip(_RUNS, row, strict=True)) for row in rows]
+        return [{**run, "canary": bool(run["canary"])} for run in found]
 
     # ----------------------------------------------------------------- rebuilding
 

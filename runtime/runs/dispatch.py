@@ -251,7 +251,8 @@ class Dispatcher:
         await active.channel.durable(run.id, drafts, change)
         active.run = run
         if not run.status.active:
-            self._telemetry.metrics.run_finished(run.graph, run.status.value, time.time() - run.created_at)
+            seconds, canary = time.time() - run.created_at, run.options.canary
+            self._telemetry.metrics.run_finished(run.graph, run.status.value, seconds, canary=canary)
 
 
 def _cancelled(run: Run) -> Ending:

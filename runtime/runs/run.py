@@ -93,6 +93,8 @@ def lifecycle(run: Run, status: RunStatus, *, attempt: int, error: JsonObject | 
         "attempt": attempt,
         "metadata": {"status": status.value},
     }
+    if run.options.canary:
+        data["canary"] = True
     if error:
         data["error"] = error["message"]
         data["metadata"] |= {key: error[key] for key in ("code", "step") if error.get(key)}

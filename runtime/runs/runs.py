@@ -453,6 +453,8 @@ def _new_run(request: StartRun, version: Version, before: Run | None, *, goes_on
         options = resuming(options, before.waiting)
     if request.idempotency_key:
         options = replace(options, fingerprint=request.fingerprint)
+    if version.canary:
+        options = replace(options, canary=True)
     now = time.time()
     return Run(
         id=str(uuid.uuid4()),

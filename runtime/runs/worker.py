@@ -143,6 +143,7 @@ class Worker:
         again = run.fence > 1
         return self.telemetry.workflow_span(
             *(run.graph, run.version, run.attempt),
+            canary=run.options.canary,
             run=run.id,
             thread=run.thread,
             tenant=run.tenant,

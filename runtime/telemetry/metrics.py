@@ -56,6 +56,9 @@ class Metrics:
         self._registry = registry
         self._started = counter("runs_started", "Runs accepted", "graph")
         self._finished = counter("runs_finished", "Runs that ended", "graph", "status")
+        self._canaries = counter(
+            "canary_runs_finished", "Those of them on a version for a share of the threads", "graph", "status"
+        )
         self._run_seconds = histogram(
             "run_seconds", "From acceptance to end of a run", "graph", buckets=_SLOW
         )
@@ -96,9 +99,11 @@ class Metrics:
         """Count an accepted run."""
         self._started.bound(graph).inc()
 
-    def run_finished(self, graph: str, status: str, seconds: float) -> None:
+    def run_finished(self, graph: str, status: str, seconds: float, *, canary: bool = False) -> None:
         """Count a run that ended, `seconds` after it was accepted."""
         self._finished.bound(graph, status).inc()
+        if canary:
+            self._canaries.bound(graph, status).inc()
         self._run_seconds.bound(graph).observe(max(0.0, seconds))  # the clock may have been set back
 
     def first_token(self, seconds: float) -> None:

@@ -19,6 +19,7 @@ ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     # a graph and its steps
     "graph": ("gen_ai.workflow.name",),
     "version": ("hubbub.graph.version",),
+    "canary": ("hubbub.graph.canary",),
     "attempt": ("hubbub.attempt",),
     "node": ("hubbub.step.id",),
     "kind": ("hubbub.step.kind",),

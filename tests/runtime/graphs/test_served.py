@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
-from runtime.errors import GraphError, NotFound
+from runtime.errors import Conflict, GraphError, NotFound
 from runtime.graphs.library import GraphLibrary
+from runtime.graphs.publishing import Outcome
 from runtime.graphs.served import GraphState, ServedGraphs
 from runtime.journal.graphs import JournalGraphs
 from runtime.journal.sqlite import SqliteJournal
@@ -202,3 +204,83 @@ async def test_names_that_are_paths_lead_nowhere(desk: Desk, good: str) -> None:
     for name in ("../other", "/etc/passwd", "good.toml", "", "GOOD"):
         with pytest.raises(NotFound, match="There is no graph"):
             await served.get(name)
+
+
+async def test_a_rollback_holds_until_the_next_save(desk: Desk, good: str, edited: str) -> None:
+    served = await desk.open(good=good)
+    old = await served.get("good")
+    await desk.save(served, good=edited)
+    outcome = await served.rollback("good")
+    assert outcome.version == old.version
+    assert [str(change) for change in outcome.changes] == [
+        'about: "Edited, decides, answers" -> "Asks, decides, answers"'
+    ]
+    await served.edited(["good"])
+    assert (await served.get("good")).version == old.version
+    again = await desk.open()
+    assert (await again.get("good")).version == old.version
+    await desk.save(again, good=good.replace("Asks,", "Saved,"))
+    assert (await again.get("good")).about == "Saved, decides, answers"
+
+
+async def test_publishing_takes_what_was_rolled_back_after_all(desk: Desk, good: str, edited: str) -> None:
+    served = await desk.open(good=good)
+    await served.get("good")
+    await desk.save(served, good=edited)
+    new = await served.get("good")
+    await served.rollback("good")
+    assert (await served.publish("good")).version == new.version
+    assert (await served.get("good")).version == new.version
+
+
+async def test_by_hand_publishing_makes_a_draft_live_for_all(desk: Desk, good: str, edited: str) -> None:
+    served = await desk.open(by_hand=True, good=good)
+    first = await served.publish("good")
+    assert (first.before, first.changes) == ("", ())
+    await desk.save(served, good=edited)
+    second = await served.publish("good")
+    assert (second.before, len(second.changes)) == (first.version, 1)
+    assert (await served.get("good")).version == second.version
+    assert await served.publish("good") == Outcome(
+        "good", second.version, second.version, findings=second.findings, report=ANY, changes=[]
+    )
+
+
+async def test_a_share_of_the_threads_gets_a_canary_also_after_a_restart(
+    desk: Desk, good: str, edited: str
+) -> None:
+    served = await desk.open(by_hand=True, good=good)
+    live = (await served.publish("good")).version
+    await desk.save(served, good=edited)
+    outcome = await served.publish("good", 30)
+    assert (outcome.version, outcome.percent) == (live, 30)
+    for now in (served, await desk.open(by_hand=True)):
+        found = [await now.get("good", f"thread {number}") for number in range(50)]
+        assert {each.version for each in found} == {live, outcome.canary}
+        assert all(each.canary == (each.version == outcome.canary) for each in found)
+    assert (await served.rollback("good")).canary == ""
+    assert {(await served.get("good", f"thread {number}")).version for number in range(50)} == {live}
+
+
+async def test_no_share_without_something_for_the_others(desk: Desk, good: str) -> None:
+    served = await desk.open(by_hand=True, good=good)
+    with pytest.raises(Conflict, match="that the other threads could get; publish it for all"):
+        await served.publish("good", 10)
+    with pytest.raises(Conflict, match="by-hand"):
+        await (await desk.open()).publish("good", 10)
+
+
+async def test_a_failing_test_and_a_mistake_keep_a_version_from_being_published(
+    desk: Desk, good: str
+) -> None:
+    case = 'input = { question = "?" }\nmock = { ask = "a" }\nexpect = ["answer == \'b\'"]\n'
+    test = f'\n[[test]]\nname = "x"\n{case}'
+    served = await desk.open(by_hand=True, good=good + test)
+    outcome = await served.publish("good")
+    assert outcome.refused
+    assert outcome.report
+    assert [verdict.case.name for verdict in outcome.report.verdicts if verdict.failed] == ["x"]
+    await desk.save(served, good="graph = ")
+    outcome = await served.publish("good")
+    assert (outcome.refused, [finding.code for finding in outcome.findings]) == (True, ["E01"])
+    assert served.names() == []

@@ -99,7 +99,7 @@ class World:
         self.runs[run.id] = {
             "thread": thread, "graph": graph, "version": "v1", "status": "accepted", "attempt": 1,
             "accepted_at": at, "updated_at": at, "started_at": None, "ended_at": None,
-            "error": None, "step": None,
+            "error": None, "step": None, "canary": False,
         }  # fmt: skip
         known = self.threads[thread]
         known |= {

@@ -9,9 +9,10 @@ import pytest
 
 from runtime.errors import NotFound
 from runtime.runs.answers import Answer
-from runtime.types import Run, RunStatus
+from runtime.settings import GraphsSettings
+from runtime.types import Run, RunsQuery, RunStatus
 
-from .conftest import APPROVE, asked
+from .conftest import APPROVE, World, asked
 
 EDITED = APPROVE.replace("publish {{", "publish anew {{")
 RENAMED = APPROVE.replace("[node.ask]", "[node.question]").replace('next = "ask"', 'next = "question"')
@@ -86,3 +87,28 @@ async def test_an_answer_is_refused_aloud_when_the_version_cannot_be_had_any_mor
     plugin.write_text(plugin.read_text().replace("\n        more: int = 0", ""))
     await world.restart()
     assert (await answered(world)).status is RunStatus.SUCCESS
+
+
+async def test_a_canary_is_told_by_events_views_and_metrics_and_stays_on_its_threads(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    await world.open(graphs=GraphsSettings(publish="by-hand"))
+    live = (await world.engine.graphs.publish("approve")).version
+    graph(world).write_text(EDITED)
+    canary = (await world.engine.graphs.publish("approve", 50)).canary
+    began = {f"t{number}": (await waiting(world, f"t{number}")).version for number in range(8)}
+    assert set(began.values()) == {live, canary}
+    for thread, version in began.items():
+        assert (await waiting(world, thread)).version == version
+        told = [event.data for event in await world.events(thread) if event.method == "lifecycle"]
+        assert all(data.get("canary", False) == (version == canary) for data in told)
+    rows = await world.engine.views.runs(RunsQuery(limit=100))
+    assert {(row["version"], row["canary"]) for row in rows} == {(live, False), (canary, True)}
+    thread = next(name for name, version in began.items() if version == canary)
+    await world.engine.graphs.rollback("approve")
+    assert (await answered(world, thread)).version == canary
+    assert world.ledger[-1] == "publish anew "
+    counted = 'hubbub_canary_runs_finished_total{graph="approve",status="success"} 1.0'
+    assert counted in world.engine.telemetry.render().decode()
+    await world.engine.aclose()
