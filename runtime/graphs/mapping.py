@@ -32,10 +32,11 @@ def map_action(file: GraphFile, each: Each, around: Sequence[str]) -> Action:
 
     async def act(call: StepCall) -> Outcome:
         items = _items(call, each)
-        if len(items) > call.scope.meter.left:
+        # Of all steps and not of those that are left: some items may have been done before a restart.
+        if len(items) > call.scope.meter.max_steps:
             raise LimitExceeded(
-                f"The map {call.node.id} has {len(items):,} items, and limits.max_steps leaves "
-                f"{call.scope.meter.left:,} steps; raise it, or put several into one item.",
+                f"The map {call.node.id} has {len(items):,} items, and limits.max_steps allows "
+                f"{call.scope.meter.max_steps:,} steps; raise it, or put several into one item.",
                 limit="max_steps",
             )
         before = {

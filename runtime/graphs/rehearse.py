@@ -200,7 +200,7 @@ class _Stage:
         return mock
 
     @property
-    def left(self) -> int:
+    def max_steps(self) -> int:
         return self.file.limits.max_steps
 
     def step(self) -> None:

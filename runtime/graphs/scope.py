@@ -38,8 +38,8 @@ class Meter(Protocol):
     """Counts what a run uses of its limits."""
 
     @property
-    def left(self) -> int:
-        """How many steps the run may still take."""
+    def max_steps(self) -> int:
+        """How many steps the run may take."""
 
     def step(self) -> None:
         """Count a step that begins; LimitExceeded when it is one too many."""

@@ -18,11 +18,6 @@ class Meter:
     steps: int = 0
     usd: float = 0.0
 
-    @property
-    def left(self) -> int:
-        """How many steps the run may still take."""
-        return self.max_steps - self.steps
-
     def step(self) -> None:
         """Count a step that begins; LimitExceeded when it is one too many."""
         self.steps += 1

@@ -85,6 +85,32 @@ async def test_each_item_is_a_graph_inside_the_run(triage: World) -> None:
     ]
 
 
+async def test_items_that_were_done_before_a_restart_are_counted_once(triage: World) -> None:
+    for limit, status in ((9, RunStatus.SUCCESS), (8, RunStatus.ERROR)):
+        triage.write(
+            triage=TRIAGE.replace(
+                'output = ["said"]', f'output = ["said"]\nlimits = {{ max_steps = {limit} }}'
+            )
+        )
+        await triage.restart()
+        thread = f"t{limit}"
+        run = await triage.ended(await triage.start("triage", thread, input={"tickets": ["a", "hard", "b"]}))
+        await triage.restart()
+        answer = Answer({run.waiting[0].id: "close"})
+        assert (
+            await triage.ended(await triage.engine.runs.respond("default", thread, answer))
+        ).status is status
+
+
+async def test_more_items_than_steps_are_refused_before_the_first_one(triage: World) -> None:
+    triage.write(triage=TRIAGE.replace('output = ["said"]', 'output = ["said"]\nlimits = { max_steps = 2 }'))
+    await triage.restart()
+    run = await triage.ended(await triage.start("triage", input={"tickets": ["a", "b", "c"]}))
+    assert run.error
+    assert "has 3 items, and limits.max_steps allows 2 steps; raise it" in run.error["message"]
+    assert triage.ledger == []
+
+
 async def test_items_that_wait_for_the_same_moment_go_on_together(
     triage: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
