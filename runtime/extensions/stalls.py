@@ -19,6 +19,8 @@ INTERVAL = 0.025
 PATIENCE = 0.05
 """Seconds without an answer after which somebody holds it up."""
 
+_RUN_ONCE = asyncio.BaseEventLoop._run_once.__code__  # type: ignore[attr-defined]
+
 _log = get_logger(__name__)
 
 
@@ -36,6 +38,7 @@ class StallWatch:
         self._of, self._schedule = threading.get_ident(), _Schedule(threading.get_native_id())
         self._answered, self._told = True, False
         self._asked = self._starved = 0.0
+        self._turn: FrameType | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stall watch", daemon=True)
 
@@ -58,6 +61,7 @@ class StallWatch:
 
     def _ask(self) -> None:
         self._answered = self._told = False
+        self._turn = None
         self._asked, self._starved = monotonic(), self._schedule.starved()
         try:
             self._loop.call_soon_threadsafe(self._answer)
@@ -68,9 +72,16 @@ class StallWatch:
         self._answered = True
 
     def _look(self) -> None:
-        held = monotonic() - self._asked - (self._schedule.starved() - self._starved)
         frame = sys._current_frames().get(self._of)
-        if held < PATIENCE or frame is None or self._answered:
+        if frame is None or self._answered:
+            return
+        if (turn := _turn_of(frame)) is not self._turn:
+            # Another turn than at the last look: many short ones in a row hold nobody up.
+            self._turn = turn
+            self._asked, self._starved = monotonic(), self._schedule.starved()
+            return
+        held = monotonic() - self._asked - (self._schedule.starved() - self._starved)
+        if held < PATIENCE:
             return
         self._told = True
         importing = False
@@ -89,6 +100,14 @@ class StallWatch:
             return
         _log.warning("plugin holds up the hub", plugin=host.plugin, at=where, ms=milliseconds)
         host.rest(f"it holds up the hub at {where}; what blocks belongs into a plain def, or await it")
+
+
+def _turn_of(frame: FrameType) -> FrameType:
+    """Return the frame of the loop's present turn: the one thing that it is doing now."""
+    turn = frame
+    while (outer := turn.f_back) is not None and outer.f_code is not _RUN_ONCE:
+        turn = outer
+    return turn
 
 
 class _Schedule:

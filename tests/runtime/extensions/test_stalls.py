@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +68,21 @@ async def test_a_loop_that_turns_names_nobody(watch: Any) -> None:
     for _ in range(50):
         block(lambda: True)
         await asyncio.sleep(0.002)
+    assert watch.host.resting == ""
+
+
+async def test_a_crowd_of_short_turns_names_nobody(watch: Any) -> None:
+    """As when many answers come at the same moment: all of them together take long, none of them does."""
+    block, loop = _block_of(watch.file), asyncio.get_running_loop()
+
+    def turn() -> None:
+        until = time.monotonic() + 0.002
+        block(lambda: time.monotonic() >= until)
+
+    for _ in range(5):
+        for _ in range(100):
+            loop.call_soon(turn)
+        await asyncio.sleep(0)
     assert watch.host.resting == ""
 
 
