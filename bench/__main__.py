@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench import floor, hub, journal, sockets, steps
+from bench import floor, gateway, hub, journal, sockets, steps
 
 
 class Row(NamedTuple):
@@ -104,6 +104,29 @@ async def _measure_steps() -> list[Row]:
     ]
 
 
+async def _measure_gateway(found: dict[str, str]) -> list[Row]:
+    """Measure the pass-through beside a raw relay; the budget is over the upstream asked directly."""
+    rows = []
+    for at_once, model, total, most in ((1, "fast", 600, 1.5), (16, "slow", 320, 3), (64, "slow", 1280, 8)):
+        medians = {}
+        for name, url in found.items():
+            await gateway.seconds(url, model, 2 * at_once, at_once)
+            medians[name] = statistics.median(await gateway.seconds(url, model, total, at_once)) * 1e3
+        relay, ours = (medians[name] - medians["upstream"] for name in ("relay", "hub"))
+        what = f"gateway pass-through, {at_once} at once: added"
+        rows.append(
+            Row(what, f"{relay:.2f} ms (relay)", f"{ours:.2f} ms", "", f"<= {most:g} ms", ours <= most)
+        )
+    rates = {name: await gateway.chunks_per_second(url, 16, 10) for name, url in found.items()}
+    about = (f"{rates['relay']:,.0f}/s (relay)", f"{rates['hub']:,.0f}/s")
+    ratio = rates["hub"] / rates["relay"]
+    ok = ratio >= 0.5 and rates["hub"] >= 20_000
+    rows.append(
+        Row("gateway pass-through, 16 streams: chunks", *about, f"{ratio:.2f}x", ">= 0.5x, 20,000/s", ok)
+    )
+    return rows
+
+
 def main() -> None:
     """Measure and print; the exit code says nothing about the budgets."""
     imports, help_seconds = hub.seconds_to_import(5), hub.seconds_to_help(5)
@@ -112,6 +135,8 @@ def main() -> None:
         ready = server.ready_after
     rows += asyncio.run(_measure_journal())
     rows += asyncio.run(_measure_steps())
+    with gateway.places() as found:
+        rows += asyncio.run(_measure_gateway(found))
     base = statistics.median(imports)
     ok = ready <= 1.6 * base
     rows.append(

@@ -44,10 +44,12 @@ class Hub:
 
 
 @contextmanager
-def running_hub() -> Iterator[Hub]:
-    """Serve a copy of the workspace from a child process until the block ends."""
+def running_hub(more: str = "") -> Iterator[Hub]:
+    """Serve a copy of the workspace, with `more` in its configuration, from a child process."""
     folder = Path(tempfile.mkdtemp(prefix="hubbub-bench-"))
     shutil.copytree(WORKSPACE, folder, dirs_exist_ok=True)
+    with (folder / "config.toml").open("a") as config:
+        config.write(more)
     started = time.perf_counter()
     command = [*HUBBUB, "--workspace", str(folder), "serve", "--port", "0"]
     with (folder / "hub.log").open("w") as log:

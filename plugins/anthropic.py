@@ -22,7 +22,10 @@ from hubbub import (
     Usage,
     hookimpl,
 )
-from hubbub.vendors import Service, Vendor, dumps
+from hubbub.vendors import CONNECT, Door, Service, Vendor
+
+VERSION = "2023-06-01"
+"""The version of the API that requests are passed on in, unless the client names another one."""
 
 _FINISHES = {
     "end_turn": "stop",
@@ -65,15 +68,15 @@ class Anthropic:
 
     async def relay(self, request: RawRequest, ctx: Context) -> AsyncIterator[RawChunk]:
         """Pass a request on as it is, and the answer back."""
-        body = {**request.body, "model": request.model}
         answer = Answer()
+        passed = self._service.passed("/v1/messages", request)
         if not request.stream:
-            whole = await self._service.call("/v1/messages", body, request.headers)
+            whole, data = await self._service.whole(passed)
             answer.count(whole.get("usage") or {})
             ended = _FINISHES.get(whole.get("stop_reason") or "", "incomplete")
-            yield RawChunk(dumps(whole), True, answer.usage, ended)
+            yield RawChunk(data, True, answer.usage, ended)
             return
-        async with aclosing(self._service.batches("/v1/messages", body, request.headers)) as batches:
+        async with aclosing(self._service.batches(passed)) as batches:
             async for batch in batches:
                 pieces = [piece for event, _ in batch for piece in answer.pieces(event)]
                 sent = b"".join(_event(event, raw) for event, raw in batch)
@@ -294,10 +297,12 @@ def register_providers(settings: Settings) -> list[Anthropic]:
         from anthropic import AsyncAnthropic
 
         # The gateway tries again, and it alone: retries inside of retries multiply.
-        timeout = httpx2.Timeout(None, connect=10.0)
+        timeout = httpx2.Timeout(None, connect=CONNECT)
         return AsyncAnthropic(
             api_key=settings.api_key, base_url=settings.base_url, max_retries=0, timeout=timeout
         )
 
     vendor = Vendor("Anthropic", "[plugins.anthropic] api_key")
-    return [Anthropic(Service(vendor, make), settings.max_tokens)]
+    headers = {"x-api-key": settings.api_key, "anthropic-version": VERSION}
+    door = Door(settings.base_url.rstrip("/"), headers)
+    return [Anthropic(Service(vendor, door, make), settings.max_tokens)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
+from orjson import dumps
 from pydantic import BaseModel
 
 from hubbub import (
@@ -21,7 +23,7 @@ from hubbub import (
     Usage,
     hookimpl,
 )
-from hubbub.vendors import Service, Vendor, dumps
+from hubbub.vendors import CONNECT, Door, Service, Vendor
 
 _CONTENT = ("content", "tool_calls", "refusal", "reasoning_content", "reasoning")
 _FINISHES = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
@@ -71,19 +73,19 @@ class OpenAI:
 
     async def relay(self, request: RawRequest, ctx: Context) -> AsyncIterator[RawChunk]:
         """Pass a request on as it is, and the answer back."""
-        body = {**request.body, "model": request.model}
         if not request.stream:
-            answer = await self._service.call("/chat/completions", body, request.headers)
-            finish = answer["choices"][0].get("finish_reason") or "incomplete"
-            usage = usage_of(answer.get("usage") or {})
-            yield RawChunk(dumps(answer), True, usage, finish_of(finish))
+            passed = self._service.passed("/chat/completions", request)
+            answer, data = await self._service.whole(passed)
+            ended = next((choice.get("finish_reason") for choice in answer.get("choices") or ()), None)
+            yield RawChunk(data, True, usage_of(answer.get("usage") or {}), finish_of(ended or ""))
             return
         # Without asking, no usage is reported for streams; who has not asked is not sent it.
-        wants_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        options = request.body.get("stream_options") or {}
+        wants_usage = bool(options.get("include_usage"))
+        asked = {**request.body, "stream_options": {**options, "include_usage": True}}
         finish = None
-        chunks = self._service.batches("/chat/completions", body, request.headers)
-        async with aclosing(chunks) as batches:
+        passed = self._service.passed("/chat/completions", replace(request, body=asked))
+        async with aclosing(self._service.batches(passed)) as batches:
             async for batch in batches:
                 sent, content = [], False
                 used: Usage | None = None
@@ -105,7 +107,7 @@ class OpenAI:
         body: JsonObject = {"model": model, "input": list(texts), "encoding_format": "float"}
         if dimensions:
             body["dimensions"] = dimensions
-        answer = await self._service.call("/embeddings", body)
+        answer, _ = await self._service.whole(self._service.chunks("/embeddings", dumps(body)))
         rows = sorted(answer.get("data") or (), key=lambda row: row["index"])
         if len(rows) != len(texts):
             raise self._service.vendor.broken(f"sent {len(rows)} vectors for {len(texts)} texts")
@@ -234,10 +236,10 @@ def _service(vendor: Vendor, api_key: str, base_url: str) -> Service:
         from openai import AsyncOpenAI
 
         # The gateway tries again, and it alone: retries inside of retries multiply.
-        timeout = httpx2.Timeout(None, connect=10.0)
+        timeout = httpx2.Timeout(None, connect=CONNECT)
         return AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout)
 
-    return Service(vendor, make)
+    return Service(vendor, Door(base_url.rstrip("/"), {"Authorization": f"Bearer {api_key}"}), make)
 
 
 @hookimpl

@@ -6,19 +6,26 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from runtime.errors import FailureReason, HubbubError, ModelError
 from runtime.secrets import hide_secrets
-from runtime.types import JsonObject
+from runtime.types import JsonObject, RawRequest
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_EVENT = 4 * 1024 * 1024
 """Bytes of one event of a vendor's stream; one that is larger, or never ends, is no answer."""
+
+CONNECT = 10.0
+"""Seconds that a connection to a vendor may take."""
 
 _LONGEST = 300
 _TOO_LONG = re.compile(
@@ -113,16 +120,26 @@ class Events:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a vendor takes requests that are passed on as they are, and the headers with its key."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+
+
 class Service:
     """A vendor's SDK client, imported and made in a thread when it is first needed, and then kept.
 
     For the clients of OpenAI and Anthropic, which are made by one generator: `post` with raw bytes,
-    errors with `status_code`, `body` and `response`.
+    errors with `status_code`, `body` and `response`.  What is passed on as it is needs no SDK, which
+    costs more than all the rest of the way.
     """
 
-    def __init__(self, vendor: Vendor, make: Callable[[], Any]) -> None:
-        self.vendor, self._make = vendor, make
+    def __init__(self, vendor: Vendor, door: Door, make: Callable[[], Any]) -> None:
+        self.vendor, self._door, self._make = vendor, door, make
         self._client: Any = None
+        self._session: aiohttp.ClientSession | None = None
         self._making = asyncio.Lock()
 
     async def client(self) -> Any:
@@ -137,14 +154,37 @@ class Service:
         """Close its connections."""
         if self._client is not None:
             await self._client.close()
+        if self._session is not None:
+            await self._session.close()
 
-    async def chunks(
-        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[bytes, None]:
+    async def passed(self, path: str, request: RawRequest) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of the answer to a request that is passed on; errors as in `chunks`."""
+        import aiohttp
+
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
+            connector = aiohttp.TCPConnector(limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True)
+        begun = False
+        headers = {**self._door.headers, **request.headers, "Content-Type": "application/json"}
+        body = orjson.dumps({**request.body, "model": request.model})
+        try:
+            async with self._session.post(self._door.base_url + path, data=body, headers=headers) as answer:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
+                    raise self.vendor.refusal(answer.status, _json(await answer.read()), answer.headers)
+                begun = True
+                async for chunk in answer.content.iter_any():
+                    yield chunk
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if begun:
+                raise self.vendor.broken("broke off in the middle of its answer") from error
+            raise self.vendor.unreachable(error) from error
+
+    async def chunks(self, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of an answer as they come; ModelError for a refusal or a broken line."""
         client = await self.client()
         # Raw bytes: the SDK's own objects for each chunk cost four times as much.
-        sent = {**(headers or {}), "Content-Type": "application/json", "X-Stainless-Raw-Response": "stream"}
+        sent = {"Content-Type": "application/json", "X-Stainless-Raw-Response": "stream"}
         response = None
         try:
             response = await client.post(path, cast_to=object, content=body, options={"headers": sent})
@@ -160,17 +200,17 @@ class Service:
 
     async def events(self, path: str, body: JsonObject) -> AsyncGenerator[JsonObject, None]:
         """Yield the JSON of each event of a stream; ModelError when it is none, or says an error."""
-        async with aclosing(self.batches(path, body)) as batches:
+        async with aclosing(self.batches(self.chunks(path, orjson.dumps(body)))) as batches:
             async for batch in batches:
                 for event, _ in batch:
                     yield event
 
     async def batches(
-        self, path: str, body: JsonObject, headers: Mapping[str, str] | None = None
+        self, chunks: AsyncGenerator[bytes, None]
     ) -> AsyncGenerator[list[tuple[JsonObject, bytes]], None]:
         """Yield the events of a stream, each with its bytes, as many at once as came at once."""
         events = Events()
-        async with aclosing(self.chunks(path, orjson.dumps(body), headers)) as chunks:
+        async with aclosing(chunks):
             async for chunk in chunks:
                 try:
                     found = events.feed(chunk)
@@ -193,10 +233,11 @@ class Service:
             raise self.vendor.refusal(_status(value["error"]), value)
         return value
 
-    async def call(self, path: str, body: JsonObject, headers: Mapping[str, str] | None = None) -> JsonObject:
-        """Return the JSON of a whole answer."""
-        async with aclosing(self.chunks(path, orjson.dumps(body), headers)) as chunks:
-            return self.event(b"".join([chunk async for chunk in chunks]))
+    async def whole(self, chunks: AsyncGenerator[bytes, None]) -> tuple[JsonObject, bytes]:
+        """Return the JSON of a whole answer, and its bytes."""
+        async with aclosing(chunks):
+            data = b"".join([chunk async for chunk in chunks])
+        return self.event(data), data
 
     def _failure(self, error: Exception, *, begun: bool) -> ModelError:
         status = getattr(error, "status_code", None)
@@ -207,6 +248,13 @@ class Service:
         if begun:
             return self.vendor.broken("broke off in the middle of its answer")
         return self.vendor.unreachable(error)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode(errors="replace")
 
 
 def _words(body: Any) -> tuple[str, str]:

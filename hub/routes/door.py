@@ -20,7 +20,7 @@ from runtime.ports import Context
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject, RawChunk, RawRequest
 
-_PASSED_HEADERS = ("anthropic-beta", "openai-beta")
+_PASSED_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
 
 _log = get_logger(__name__)
 
