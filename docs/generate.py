@@ -211,6 +211,10 @@ def _protocol(protocol: type) -> Iterator[str]:
     yield f"{inspect.getdoc(protocol)}\n"
     for attribute, type_ in inspect.get_annotations(protocol).items():
         yield f"- `{attribute}: {type_}`"
+    for attribute, member in vars(protocol).items():
+        if isinstance(member, property):
+            type_ = inspect.get_annotations(member.fget)["return"]
+            yield f"- `{attribute}: {type_}`: {inspect.getdoc(member)}"
     for method, function in vars(protocol).items():
         if inspect.isfunction(function) and not method.startswith("_"):
             about = " ".join((inspect.getdoc(function) or "").split())

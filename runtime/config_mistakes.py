@@ -19,7 +19,6 @@ LATER: Final[tuple[str, ...]] = (
     "search.chroma",
     "models.*.hedge_after",
     "models.*.cache.semantic",
-    "guardrails",
     "mcp",
 )
 """Keys of the design that have no effect yet: refused, because ignoring them would be a lie."""

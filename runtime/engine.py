@@ -175,6 +175,7 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(gateway.aclose)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
+        from runtime.graphs.guards import check_names
         from runtime.graphs.opening import add_python_graphs
         from runtime.journal.checkpoints import JournalSaver
         from runtime.runs.states import States
@@ -196,7 +197,11 @@ async def open_engine(settings: Settings) -> Engine:
         services = _Services(gateway, search, Egress(settings.egress.allow))
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
-        worker = Worker(graphs, saver, services, telemetry, settings.runs.timeout, ledger, cache, lent)
+        check_names(settings.guardrails, plugins.catalog)
+        worker = Worker(
+            *(graphs, saver, services, telemetry, settings.runs.timeout, ledger, cache, lent),
+            guardrails=settings.guardrails,
+        )
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
         channels = Channels(journal)
         dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)

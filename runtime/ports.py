@@ -147,7 +147,9 @@ class Provider(Protocol):
     it names, such as "openai.chat": what a client sends in one of them is passed on as it is.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
 
     def stream(self, request: ChatRequest, ctx: Context) -> AsyncIterator[Delta]:
         """Yield the answer in pieces; the last one carries `finish`."""
@@ -157,8 +159,13 @@ class Provider(Protocol):
 class Embedder(Protocol):
     """Turns texts into unit-length vectors of `size` float32 numbers."""
 
-    name: str
-    size: int
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
+
+    @property
+    def size(self) -> int:
+        """How many numbers a vector has."""
 
     def embed(self, texts: Sequence[str], ctx: Context | None) -> Vectors:
         """Return an array of shape (len(texts), size)."""
@@ -168,7 +175,9 @@ class Embedder(Protocol):
 class Retriever(Protocol):
     """Finds passages; `ctx.params` are its own parameters."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
 
     async def search(self, query: str, k: int, ctx: Context) -> Sequence[Hit]:
         """Return at most `k` hits, best first."""
@@ -178,7 +187,9 @@ class Retriever(Protocol):
 class Scorer(Protocol):
     """Gives an item a number between 0 and 1, with reasons."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
 
     async def score(self, item: Mapping[str, Any], ctx: Context) -> Score:
         """Score one item."""
@@ -188,7 +199,9 @@ class Scorer(Protocol):
 class Recommender(Protocol):
     """Recommends items to a user."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
 
     async def recommend(self, user: str, k: int, ctx: Context) -> Sequence[Item]:
         """Return at most `k` items, best first."""
@@ -198,8 +211,13 @@ class Recommender(Protocol):
 class Model(Protocol):
     """A predictive model: named arrays in, named arrays out."""
 
-    name: str
-    schema: JsonObject
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
+
+    @property
+    def schema(self) -> JsonObject:
+        """What the inputs are: a JSON Schema."""
 
     async def predict(self, inputs: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
         """Predict for one batch."""
@@ -209,9 +227,17 @@ class Model(Protocol):
 class Tool(Protocol):
     """Something a graph or an agent can do to the world."""
 
-    name: str
-    description: str
-    Args: type[BaseModel]
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
+
+    @property
+    def description(self) -> str:
+        """What it does, for the model that is to choose it."""
+
+    @property
+    def Args(self) -> type[BaseModel]:  # noqa: N802
+        """What it takes: a pydantic model."""
 
     async def run(self, args: Any, ctx: Context) -> Any:
         """Do it; the result must be JSON."""
@@ -221,8 +247,13 @@ class Tool(Protocol):
 class Step(Protocol):
     """A step kind that graph files may `use`."""
 
-    name: str
-    Params: type[BaseModel]
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
+
+    @property
+    def Params(self) -> type[BaseModel]:  # noqa: N802
+        """What a graph file passes: a pydantic model."""
 
     async def run(self, state: Mapping[str, Any], params: Any, ctx: Context) -> Any:
         """Return the step's result (JSON; a mapping where several fields are meant)."""
@@ -232,8 +263,13 @@ class Step(Protocol):
 class Guardrail(Protocol):
     """Looks at text on its way in or out, or at a tool call.  `stage` is "input", "output" or "tool"."""
 
-    name: str
-    stage: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
+
+    @property
+    def stage(self) -> str:
+        """What it looks at: "input", "output" or "tool"."""
 
     async def check(self, text: str, ctx: Context) -> Verdict:
         """Allow, block or rewrite."""
@@ -243,7 +279,9 @@ class Guardrail(Protocol):
 class Cache(Protocol):
     """A cache of bytes."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
 
     async def get(self, key: str) -> bytes | None:
         """Return the value, or None."""
@@ -259,7 +297,9 @@ class Cache(Protocol):
 class Subscriber(Protocol):
     """Sees every durable event, at least once."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its name, which no other object of the kind has."""
 
     async def on_event(self, event: Event, ctx: Context) -> None:
         """Handle one event."""

@@ -261,8 +261,15 @@ class TelemetrySettings(_Section):
     logs: Literal["console", "json"] = "console"
 
 
+class GuardrailsSettings(_Section):
+    """Guardrails of every run: for what it is given, and for what its models say."""
+
+    input: Texts = ()
+    output: Texts = ()
+
+
 class EgressSettings(_Section):
-    """Where webhooks may go: names, addresses and networks; every public address when none is listed."""
+    """Where webhooks and tools may go: names, addresses, networks; to all public ones when none is listed."""
 
     allow: Texts = ()
 
@@ -337,6 +344,7 @@ class Settings(_Section):
     cache: CacheSettings = CacheSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     secrets: SecretsSettings = SecretsSettings()
+    guardrails: GuardrailsSettings = GuardrailsSettings()
     egress: EgressSettings = EgressSettings()
     tenants: Annotated[dict[str, TenantSettings], AfterValidator(_with_default)] = Field(
         default_factory=dict, validate_default=True

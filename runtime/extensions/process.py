@@ -7,6 +7,7 @@ gone, so is this process.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import pickle
 import signal
@@ -122,7 +123,8 @@ def _object(found: Registered) -> dict[str, Any]:
 
 
 def _methods(kind: Kind, value: Any) -> list[str]:
-    wanted = [name for name in vars(kind.protocol) if not name.startswith("_")]
+    members = vars(kind.protocol).items()
+    wanted = [name for name, each in members if inspect.isfunction(each) and not name.startswith("_")]
     return [name for name in dict.fromkeys((*wanted, *_OPTIONAL)) if callable(getattr(value, name, None))]
 
 

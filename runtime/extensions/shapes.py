@@ -68,7 +68,9 @@ def find_misfit(kind: Kind, value: Any) -> Misfit | None:
         )
     if not kind.protocol:
         return None
-    for attribute in inspect.get_annotations(kind.protocol):
+    for attribute, member in vars(kind.protocol).items():
+        if not isinstance(member, property):
+            continue
         if words := _wrong_attribute(attribute, getattr(value, attribute, None)):
             return Misfit(f"{about} {words}")
     if words := _wrong_attribute("Params", getattr(value, "Params", BaseModel)):

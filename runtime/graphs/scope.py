@@ -12,6 +12,7 @@ from runtime.extensions.context import CallContext, Services
 from runtime.graphs.counted import CountedServices
 from runtime.graphs.decisions import Decision
 from runtime.graphs.file import Node
+from runtime.settings import GuardrailsSettings
 from runtime.telemetry import Span, Telemetry
 from runtime.types import Delta, Effect, JsonObject, Run, Usage
 
@@ -92,6 +93,8 @@ class RunScope:
     """Is told of every call of a model by a step."""
     stand_in: StandIn | None = None
     """None in a real run."""
+    guardrails: GuardrailsSettings = field(default_factory=GuardrailsSettings)
+    """Those of every run, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import StepFailed
 from runtime.graphs.cached import cached
 from runtime.graphs.file import GraphFile, Node
-from runtime.graphs.guards import guarded, holds_back
+from runtime.graphs.guards import guarded, holds_back, names_of
 from runtime.graphs.inner import no_secret, run_inside
 from runtime.graphs.kinds import call_plugin
 from runtime.graphs.llm import LlmParams, llm
@@ -87,7 +87,7 @@ class _Work:
     async def do(self, call: StepCall) -> Outcome:
         """Do it."""
         given = {name: fill(call.values) for name, fill in self._filled.items()}
-        if not self._node.guard and self._node.cache is None:
+        if self._node.cache is None and not names_of(call):
             return await self._act(call, given)
         call = replace(call, held=holds_back(call))
         given |= await guarded(call, "input", {name: given[name] for name in self._varied})

@@ -22,6 +22,7 @@ from runtime.errors import HubbubError, LimitExceeded
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import Services
 from runtime.extensions.failures import in_words
+from runtime.graphs.guards import screened
 from runtime.graphs.scope import RunScope
 from runtime.graphs.version import Version, Versions
 from runtime.journal.checkpoints import JournalSaver
@@ -38,11 +39,15 @@ from runtime.runs.questions import Questions
 from runtime.runs.run import Ending, describe
 from runtime.runs.saga import Saga
 from runtime.runs.states import written_by
+from runtime.settings import GuardrailsSettings
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
 from runtime.types import JsonObject, Run, RunStatus
 
 _log = get_logger(__name__)
+
+_SAID = frozenset({"resume", "update"})
+"""The parts of a command that people or clients write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,8 @@ class Worker:
     """Where steps keep what they gave."""
     store: BaseStore | None = None
     """What steps written in Python find as `runtime.store`."""
+    guardrails: GuardrailsSettings = field(default_factory=GuardrailsSettings)
+    """Those of every run."""
 
     async def execute(self, run: Run, channel: Channel, catalog: Catalog, control: Control) -> Ending:
         """Run the graph to its end, or to where it waits.  Never raises but for cancellation."""
@@ -194,6 +201,7 @@ class Worker:
             ledger=self.ledger,
             decided=notes.decided,
             used=notes.used,
+            guardrails=self.guardrails,
         )
 
 
@@ -224,7 +232,8 @@ class _Execution:
                 if not (injected := self.control.injected[self.taken :]):
                     return await self._ending(graph)
                 self.taken += len(injected)
-                given, checkpoint = Command(update={self.version.conversation: injected}), None
+                said = await screened(self.scope, "input", list(injected))
+                given, checkpoint = Command(update={self.version.conversation: said}), None
 
     async def _beginning(self) -> tuple[Any, str | None]:
         """Return what LangGraph is given, and the checkpoint it begins from when that is not the newest."""
@@ -232,9 +241,15 @@ class _Execution:
         # Only a run that was claimed before can have got further.
         if run.fence > 1 and await self._has_begun():
             return None, None
-        if options.command:
-            return command_of(options.command), options.checkpoint
-        return None if run.input is None else self.version.initial(run.input), options.checkpoint
+        if command := options.command:
+            said = {
+                name: await screened(self.scope, "input", command.get(name))
+                for name in _SAID & command.keys()
+            }
+            return command_of({**command, **said}), options.checkpoint
+        if run.input is None:
+            return None, options.checkpoint
+        return self.version.initial(await screened(self.scope, "input", run.input)), options.checkpoint
 
     async def _has_begun(self) -> bool:
         """Whether a step of this turn of the run is in the newest checkpoint."""
@@ -300,7 +315,10 @@ class _Execution:
         values = self.told.values
         if values is None:  # the last attempt was killed after its last step
             values = self.version.visible((await graph.aget_state(self._config())).values)
-        return Ending(RunStatus.SUCCESS, output=self.version.output_of(values))
+        output = self.version.output_of(values)
+        if "messages" in self.version.tells:  # its models are not asked through the steps of text graphs
+            output = await screened(self.scope, "output", output)
+        return Ending(RunStatus.SUCCESS, output=output)
 
 
 def _custom(channel: Channel, run: Run, name: str, payload: Any) -> None:

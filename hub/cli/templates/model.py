@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from hubbub import Context, JsonObject, hookimpl
+
+SCHEMA: JsonObject = {
+    "type": "object",
+    "properties": {"size": {"type": "array", "items": {"type": "number"}}},
+    "required": ["size"],
+}
 
 
 class Sample:
     """Predicts a price from a size, for many rows at once."""
 
     name = "sample"
-    schema: ClassVar[JsonObject] = {
-        "type": "object",
-        "properties": {"size": {"type": "array", "items": {"type": "number"}}},
-        "required": ["size"],
-    }
+    schema = SCHEMA
     examples = ({"size": [40.0, 75.5]}, {"size": [120.0]})
 
     async def predict(self, inputs: Mapping[str, Any], ctx: Context) -> Mapping[str, Any]:
