@@ -22,7 +22,7 @@ from runtime.graphs.conditions import Condition, compile_condition
 from runtime.graphs.decisions import Decision, branch_key, why_else, why_held, why_not
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.kinds import KINDS
-from runtime.graphs.mapping import map_action
+from runtime.graphs.mapping import gathered, map_action
 from runtime.graphs.parameters import Filled, compile_value
 from runtime.graphs.scope import Action, RunScope
 from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge_loops, reducer
@@ -88,8 +88,13 @@ class _Compiler:
 
     def graph(self, start: str) -> StateGraph[Any, RunScope, Any, Any]:
         """Return the graph of the steps that are reached from this one."""
-        schema = _schema(self._file, self._items.get(start, ()))
-        builder: StateGraph[Any, RunScope, Any, Any] = StateGraph(schema, context_schema=RunScope)
+        items = self._items.get(start, ())
+        schema, told = _schema(self._file, items), gathered(self._file) if items else ()
+        # What an item is told of is what it has gathered, not all the state that it reads.
+        output = TypedDict("gathered", dict.fromkeys(told, Any)) if told else None  # type: ignore[operator]
+        builder: StateGraph[Any, RunScope, Any, Any] = StateGraph(
+            schema, context_schema=RunScope, output_schema=output
+        )
         for id in reached(self._file.nodes, start):
             self._add(builder, self._file.nodes[id])
         builder.add_edge(START, start)

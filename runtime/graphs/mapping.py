@@ -104,19 +104,18 @@ async def _all(work: Any, items: int, at_once: int) -> list[Writes]:
     return [each.result() for each in done]
 
 
+def gathered(file: GraphFile) -> list[str]:
+    """Return the fields that items may write."""
+    return [name for name, one in file.fields.items() if one.merge]
+
+
 def _written(file: GraphFile, before: Mapping[str, Any], after: Mapping[str, Any]) -> Writes:
     """Return what an item has changed; what is gathered from all items began empty for it."""
-    found = list[list[Any]]()
-    for name, one in file.fields.items():
-        value = after.get(name)
-        if value == EMPTY.get(one.merge or "", before.get(name)):
-            continue
-        if one.merge is None:
-            raise InvalidInput(
-                f'its items write {name} at once, which has no merge; declare {name} with merge = "append"'
-            )
-        found.append([name, value])
-    return found
+    return [
+        [name, after[name]]
+        for name in gathered(file)
+        if name in after and after[name] != EMPTY.get(file.fields[name].merge or "", before.get(name))
+    ]
 
 
 def _merged(file: GraphFile, written: Sequence[Writes]) -> JsonObject:

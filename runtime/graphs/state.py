@@ -67,6 +67,10 @@ class Saving:
 
     def checked(self, name: str, value: Any) -> Any:
         """Return a value as the state holds it; InvalidInput when it has another type."""
+        if self.items and self._fields[name].merge is None:
+            raise InvalidInput(
+                f'every item of a map writes {name} at once; declare it with merge = "append" or "add"'
+            )
         return self._fields[name].kept(value, f"what it saves as {name}")
 
 

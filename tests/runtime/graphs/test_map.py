@@ -228,6 +228,20 @@ do   = "read"
     assert (await made.start({"batches": rows}))["themes"] == ["a1!", "a2!", "b3!"]
 
 
+async def test_an_item_is_told_of_by_what_it_has_gathered_and_not_by_all_that_it_reads(lab: Make) -> None:
+    made = lab(HEAD.replace('mark    = { type = "text", default = "!" }', 'mark = "text"'))
+    version, told = made.version, list[Any]()
+    given = version.initial({"batches": ["a"], "mark": "long" * 1000})
+    stream = version.compiled(None).astream(
+        given, context=made.scope("r1"), stream_mode="values", subgraphs=True
+    )
+    async for namespace, values in stream:
+        if namespace:
+            told.append(values)
+    assert told[-1] == {"themes": ["a" + "long" * 1000], "failed": 0}
+    assert all(set(values) <= {"themes", "failed"} for values in told)
+
+
 async def test_items_that_ask_people_are_asked_together_and_answered_one_by_one(lab: Make) -> None:
     made = lab(
         HEAD

@@ -195,7 +195,9 @@ async def test_a_stop_lets_each_item_reach_a_boundary_and_the_next_process_does_
     world.write(gates=GATES)
     await world.restart()
     run = await world.start("gates", input={"files": ["a", "b", "c", "d"]})
-    await world.until(lambda: len(world.ledger) == 2)
+    async with asyncio.timeout(20):
+        while len(await world.engine.journal.open_messages(run.id)) < 2:  # both are at their gates
+            await asyncio.sleep(0.005)
     stopping = asyncio.create_task(world.engine.aclose(20.0))
     await asyncio.sleep(0)
     world.open_gate("a")
