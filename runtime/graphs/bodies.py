@@ -53,3 +53,18 @@ def item_names(nodes: Mapping[str, Node]) -> dict[str, tuple[str, ...]]:
             for step in (*steps, *{undo for id in steps if (undo := nodes[id].undo)}):
                 found[step] = (*found.get(step, ()), map.each.name)
     return found
+
+
+class Places:
+    """Where the steps of a graph stand: inside of maps, or as the undo of others."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self._items, self._undoing = item_names(nodes), undoing(nodes)
+
+    def items(self, step: str) -> tuple[str, ...]:
+        """Return the names under which a step reads the items of the maps around it."""
+        return self._items.get(step, ())
+
+    def undoes(self, step: str) -> bool:
+        """Whether a step undoes another one."""
+        return step in self._undoing

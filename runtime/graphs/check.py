@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from runtime.graphs.bodies import item_names, undoing
+from runtime.graphs.bodies import Places
 from runtime.graphs.cases import check_cases, check_condition
 from runtime.graphs.causes import as_it_was_meant, leave_causes
 from runtime.graphs.fields import Field
@@ -51,11 +51,11 @@ def check_document(
         findings.add("E03", message, "graph", help="give both the same name")
     check_secrets(document.data, findings)
     _check_output(file, findings)
-    items = item_names(file.nodes)
+    places = Places(file.nodes)
     for node in file.nodes.values():
         if findings.full:
             break
-        _NodeCheck(file, node, items.get(node.id, ()), catalog, aliases, findings).check()
+        _NodeCheck(file, node, places, catalog, aliases, findings).check()
         if node.use == "graph":
             check_inner(node, inside, findings)
     _check_start(file, findings)
@@ -88,7 +88,7 @@ class _NodeCheck:
         self,
         file: GraphFile,
         node: Node,
-        items: Sequence[str],
+        places: Places,
         catalog: Catalog,
         aliases: Collection[str],
         findings: Findings,
@@ -96,9 +96,10 @@ class _NodeCheck:
         self._file, self._node, self._catalog = file, node, catalog
         self._aliases, self._findings = aliases, findings
         self._path = ("node", node.id)
-        self._items = items
-        self._result = frozenset({"result", "meta"}) if node.id in undoing(file.nodes) else frozenset[str]()
-        self._fields = {**file.fields, **file.setting_fields, **{name: Field(name, "any") for name in items}}
+        self._items = places.items(node.id)
+        self._result = frozenset({"result", "meta"}) if places.undoes(node.id) else frozenset[str]()
+        items = {name: Field(name, "any") for name in self._items}
+        self._fields = {**file.fields, **file.setting_fields, **items}
 
     def check(self) -> None:
         self._check_targets()
