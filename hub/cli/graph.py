@@ -49,19 +49,28 @@ def check(target: Target, files: tuple[Path, ...], as_json: bool) -> int:
 
 @command.command("show")
 @click.argument("name")
-@click.option("--mermaid", is_flag=True, help="As a Mermaid flowchart, for documents.")
+@click.option("--mermaid", "look", flag_value="mermaid", help="As a Mermaid flowchart, for documents.")
+@click.option("--svg", "look", flag_value="svg", help="As an SVG picture, for browsers and documents.")
+@click.option(
+    "--md", "look", flag_value="md", help="As a page of Markdown: its steps in a table, and a flowchart."
+)
 @click.pass_obj
-def show(target: Target, name: str, mermaid: bool) -> None:
-    """Draw the graph NAME: its steps, and where each one goes."""
-    from runtime.graphs.draw import as_mermaid, as_text, drawing_as_mermaid, drawing_as_text
+def show(target: Target, name: str, look: str | None) -> None:
+    """Draw the graph NAME: its steps, and where each one goes on which condition."""
+    from runtime.errors import InvalidInput
+    from runtime.graphs.draw import as_markdown, as_mermaid, as_text, drawing_as_mermaid, drawing_as_text
+    from runtime.graphs.svg import as_svg
     from runtime.graphs.text_version import GraphVersion
 
     version = open_library(target).get(name)
     if isinstance(version, GraphVersion):
-        click.echo(as_mermaid(version.spec) if mermaid else as_text(version.spec))
-    else:
+        looks = {"mermaid": as_mermaid, "svg": as_svg, "md": as_markdown}
+        click.echo(looks.get(look or "", as_text)(version.spec))
+    elif look in (None, "mermaid"):
         drawn = version.drawn(xray=True)
-        click.echo(drawing_as_mermaid(drawn) if mermaid else drawing_as_text(name, drawn))
+        click.echo(drawing_as_mermaid(drawn) if look else drawing_as_text(name, drawn))
+    else:
+        raise InvalidInput(f"The graph {name} is written in Python; draw it as text or with --mermaid.")
 
 
 @command.command("test")
@@ -84,6 +93,18 @@ def test(target: Target, names: tuple[str, ...], as_json: bool) -> int:
         if not reports:
             say("There are no graphs with tests; add a table [[test]] to one.")
     return 0 if all(report.passed for report in reports) else 1
+
+
+@command.command("schema")
+@click.pass_obj
+def schema(target: Target) -> None:
+    """Print the JSON Schema of the graph files, for editors: made from the plugins that are loaded."""
+    from runtime.extensions.loader import load_plugins
+    from runtime.graphs.editor_schema import editor_schema
+
+    settings = target.settings()
+    library = open_library(target)
+    print_json(editor_schema(load_plugins(settings), settings.models, library.names()))
 
 
 command.add_command(publish)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runtime.graphs.decisions import exits
+from runtime.graphs.fields import Field
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.types import JsonObject
 
@@ -30,6 +33,36 @@ def as_mermaid(file: GraphFile) -> str:
             lines.append(f"    {_id(id)} {arrow} {_id(exit.go)}")
     outputs = ", ".join(file.output)
     return "\n".join([*lines, f'    {_id(END)}(["{_escape(outputs)}"])'])
+
+
+def as_markdown(file: GraphFile) -> str:
+    """Return a page about the graph: what it takes and gives, its steps, and its drawing."""
+    lines = [f"# {file.name}", "", *([file.about, ""] if file.about else [])]
+    lines += [
+        f"- takes: {_declared(file.input)}",
+        f"- gives: {', '.join(f'`{name}`' for name in file.output)}",
+    ]
+    if file.settings:
+        lines.append(
+            f"- settings: {', '.join(f'`{name}` = {value}' for name, value in file.settings.items())}"
+        )
+    lines += ["", "| step | what it does | where it goes |", "|---|---|---|"]
+    for id in _order(file):
+        node = file.nodes[id]
+        ways = "<br>".join(f"{exit.label} → {exit.go}".strip() for exit in exits(node))
+        lines.append(f"| `{id}` | {_cell(node.use + _about(node))} | {_cell(ways)} |")
+    return "\n".join([*lines, "", "```mermaid", as_mermaid(file), "```"])
+
+
+def _declared(fields: Mapping[str, Field]) -> str:
+    return (
+        ", ".join(f"`{name}` ({one.type}{'?' if one.optional else ''})" for name, one in fields.items())
+        or "nothing"
+    )
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def drawing_as_text(name: str, drawn: JsonObject) -> str:

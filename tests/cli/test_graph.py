@@ -76,3 +76,15 @@ def test_a_graph_with_a_mistake_is_not_tested(hubbub: Run, workspace: Path) -> N
     (workspace / "graphs" / "broken.toml").write_text(BROKEN)
     done = hubbub("--workspace", workspace, "graph", "test", "broken")
     assert (done.returncode, "broken.toml:10" in done.stderr) == (1, True)
+
+
+def test_a_graph_is_drawn_as_a_picture_and_as_a_page(hubbub: Run, workspace: Path) -> None:
+    picture = hubbub("--workspace", workspace, "graph", "show", "ask", "--svg")
+    assert picture.stdout.startswith('<svg xmlns="http://www.w3.org/2000/svg"'), picture.stderr
+    page = hubbub("--workspace", workspace, "graph", "show", "ask", "--md")
+    assert page.stdout.startswith("# ask\n")
+
+
+def test_the_schema_for_editors_is_json(hubbub: Run, workspace: Path) -> None:
+    done = hubbub("--workspace", workspace, "graph", "schema")
+    assert json.loads(done.stdout)["title"] == "A graph of Hubbub", done.stderr
