@@ -91,4 +91,4 @@ def register_graphs(settings: Any) -> Sequence[Any]:  # type: ignore[empty-body]
 
 @hookspec
 def register_commands(settings: Any) -> Sequence[Any]:  # type: ignore[empty-body]
-    """Supply further commands of the `hubbub` program (click commands)."""
+    """Supply further commands of `hubbub`, made with click; loaded only for words it does not know."""

@@ -63,11 +63,26 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb."""
+        """Import the verb; a word that is none may be a command of a plugin."""
         if cmd_name not in VERBS:
-            return None
+            return _of_plugins(ctx, cmd_name)
         command: click.Command = import_module(f"hub.cli.{cmd_name}").command
         return command
+
+
+def _of_plugins(ctx: click.Context, name: str) -> click.Command | None:
+    """Return the command that a plugin of the workspace supplies; None where there is none."""
+    from runtime.errors import ConfigError
+    from runtime.extensions.loader import load_plugins
+
+    # The group's own function, which makes the target, has not run yet.
+    given = dict(_override(text) for text in ctx.params.get("overrides", ()))
+    try:
+        catalog = load_plugins(Target(ctx.params.get("workspace", Path()), given).settings())
+    except ConfigError:
+        return None
+    found = catalog.get("command", name)
+    return found.value if found else None
 
 
 def _override(text: str) -> tuple[str, Any]:

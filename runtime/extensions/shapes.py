@@ -66,6 +66,8 @@ def find_misfit(kind: Kind, value: Any) -> Misfit | None:
         return Misfit(
             f"{about} has the name {name!r:.80}; use at most 64 letters, digits, _ and -, a letter first"
         )
+    if kind.name == "command" and not callable(getattr(value, "make_context", None)):
+        return Misfit(f"{about} is no command of click; write @click.command() above a function")
     if not kind.protocol:
         return None
     for attribute, member in vars(kind.protocol).items():

@@ -136,3 +136,35 @@ def test_disabling_works_without_a_config(hubbub: Run, workspace: Path) -> None:
     (workspace / "config.toml").unlink()
     assert hubbub("--workspace", workspace, "plugin", "disable", "shout").returncode == 0
     assert (workspace / "config.toml").read_text() == '[plugins]\ndisabled = ["shout"]\n'
+
+
+COMMANDS = """
+import click
+from hubbub import hookimpl
+
+@click.command("greet")
+@click.argument("name")
+@click.pass_obj
+def greet(target, name):
+    click.echo(f"Hello {name}, in {target.workspace.name}")
+
+@hookimpl
+def register_commands():
+    return [greet]
+"""
+
+
+def test_a_plugin_adds_a_command_to_the_program(hubbub: Run, workspace: Path) -> None:
+    (workspace / "plugins" / "greeting.py").write_text(COMMANDS)
+    done = hubbub("--workspace", workspace, "greet", "Ann")
+    assert (done.returncode, done.stdout) == (0, "Hello Ann, in space\n"), done.stderr
+    assert "NAME" in hubbub("--workspace", workspace, "greet", "--help").stdout
+
+
+def test_a_word_that_nobody_knows_is_a_mistake_of_usage(hubbub: Run, workspace: Path) -> None:
+    (workspace / "plugins" / "greeting.py").write_text(COMMANDS.replace("return [greet]", "return [3]"))
+    for config in ("", "[hub"):
+        (workspace / "config.toml").write_text(config)
+        done = hubbub("--workspace", workspace, "greet", "Ann")
+        assert done.returncode == 2
+        assert "No such command 'greet'" in done.stderr

@@ -12,6 +12,7 @@ import pytest
 import hubbub
 from hubbub import testing
 from hubbub.testing.checking import TESTS
+from runtime.extensions.shapes import KINDS
 
 ROOT = Path(__file__).parents[2]
 SURFACE = {
@@ -122,6 +123,11 @@ def test_every_name_is_in_the_reference(name: str) -> None:
     page = "hooks" if name in SURFACE["what plugins supply"] else "data"
     text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
     assert (f"## register_{name.lower()}s" if page == "hooks" else f"## {name}") in text.splitlines()
+
+
+@pytest.mark.parametrize("hook", KINDS)
+def test_every_hook_is_on_the_page_of_plugins(hook: str) -> None:
+    assert f"| `{hook}` |" in (ROOT / "docs" / "plugins.md").read_text()
 
 
 def test_every_standard_test_says_what_holds() -> None:
