@@ -139,11 +139,11 @@ class _NodeCheck:
         if self._node.on_error:
             self._check_target(self._node.on_error, "on_error")
 
-    def _check_target(self, step: str, *where: str | int) -> None:
+    def _check_target(self, step: str, *where: str | int, ends: bool = True) -> None:
         # A step that could not be read is there all the same.
         steps = self._file.document.data["node"]
-        if step != END and step not in steps:
-            help = near(step, [*steps, END])
+        if step not in steps and not (ends and step == END):
+            help = near(step, [*steps, *([END] if ends else [])])
             self._findings.add("E05", f"there is no step {step}", *self._path, *where, help=help, name=step)
 
     def _check_conditions(self) -> None:
@@ -162,7 +162,7 @@ class _NodeCheck:
         each = self._node.each
         assert each
         if each.do:
-            self._check_target(each.do, "do")
+            self._check_target(each.do, "do", ends=False)
         if each.over:
             self._check_name(Name(tuple(each.over.split(".")), 0), frozenset(), *self._path, "over")
             one = self._fields.get(each.over.removeprefix("state.").removeprefix("input."))
@@ -251,7 +251,7 @@ class _NodeCheck:
 
     def _check_undo(self, undo: str) -> None:
         path = (*self._path, "undo")
-        self._check_target(undo, "undo")
+        self._check_target(undo, "undo", ends=False)
         by = self._file.nodes.get(undo)
         if not self._node.use.startswith(_ACTING):
             message = f"{self._node.id} changes nothing outside that could be undone"

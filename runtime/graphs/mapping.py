@@ -49,7 +49,7 @@ def map_action(file: GraphFile, each: Each, around: Sequence[str]) -> Action:
         async def item(number: int) -> Writes:
             outer = {name: call.values[name] for name in around}
             began = {**before, **outer, each.name: items[number], ITEM: number}
-            return _written(file, before, await call.inside.ainvoke(began))
+            return _written(file, before, await call.inside.ainvoke(began) or {})
 
         return Outcome(_merged(file, await _all(_named(item, each.do), len(items), each.max_parallel)))
 

@@ -316,6 +316,7 @@ async def test_a_mock_may_be_a_list_with_one_result_for_each_item(lab: Make) -> 
         ('over         = "batches"', 'over         = "baches"', "E08", '"baches"', "did you mean batches?"),
         ('over         = "batches"', 'over         = "mark"', "E03", '"mark"', "mark is declared as text"),
         ('do           = "read"', 'do           = "reed"', "E05", '"reed"', "did you mean read?"),
+        ('do           = "read"', 'do           = "end"', "E05", '"end"\nmax', "there is no step end"),
         (
             'next         = "end"',
             'next         = "read"',
