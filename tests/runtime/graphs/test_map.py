@@ -174,6 +174,20 @@ next = "end"
     assert (await made.start({"batches": ["a", "bad"]}))["done"] == "not all could be read"
 
 
+async def test_a_map_in_a_loop_does_its_items_each_time_it_is_entered(lab: Make) -> None:
+    made = lab(
+        HEAD.replace('"end"', '"again"', 1)
+        + """
+[node.again]
+use       = "branch"
+max_loops = 2
+when      = [ { if = "size(themes) < 100", go = "each" }, { else = "end" } ]
+"""
+    )
+    found = await made.start({"batches": ["a", None]}, InMemorySaver())
+    assert found["themes"] == ["a!", "None!"] * 3
+
+
 async def test_a_list_without_items_goes_straight_on(lab: Make) -> None:
     assert (await lab(HEAD).start({"batches": []}))["themes"] == []
 
