@@ -29,8 +29,9 @@ class KeptVersions:
         return found
 
     def hold(self, version: GraphVersion) -> None:
-        """Keep a version in memory for a while."""
-        self._versions[version.name, version.version] = version
+        """Keep a version in memory for a while; one that is there, and may have been compiled, stays."""
+        key = version.name, version.version
+        self._versions[key] = self._versions.pop(key, version)
         while len(self._versions) > _MOST:
             del self._versions[next(iter(self._versions))]
 

@@ -57,7 +57,7 @@ class GraphLibrary:
     def __init__(self, settings: Settings, catalog: Callable[[], Catalog]) -> None:
         self._settings, self._catalog = settings, catalog
         self.folder = settings.workspace / "graphs"
-        self._files = sorted(path.stem for path in self.folder.glob(f"*{SUFFIX}"))
+        self._files = {path.stem for path in self.folder.glob(f"*{SUFFIX}")}
         self._python: dict[str, Version] = {}
         self._lacks: dict[str, Finding] = {}
         self._drafts: dict[str, Draft] = {}
@@ -92,21 +92,22 @@ class GraphLibrary:
 
     def files(self) -> list[str]:
         """Name the graphs that have a file; none is read for it."""
-        return list(self._files)
+        return sorted(self._files)
+
+    def has_file(self, name: str) -> bool:
+        """Whether a graph has a file."""
+        return name in self._files
 
     def known(self) -> list[str]:
         """Name every graph that is written somewhere, be it with mistakes."""
-        return [*self._files, *(name for name in self._python if name not in self._files)]
+        return [*self.files(), *(name for name in self._python if name not in self._files)]
 
     def changed(self, name: str) -> None:
         """Take note that a file was added, edited or removed."""
         self._drafts.pop(name, None)
         path = self.folder / f"{name}{SUFFIX}"
         there = path.parent == self.folder and path.stem == name and os.path.lexists(path)
-        if there and name not in self._files:
-            self._files = sorted([*self._files, name])
-        elif not there and name in self._files:
-            self._files.remove(name)
+        (self._files.add if there else self._files.discard)(name)
 
     def names(self) -> list[str]:
         """Name the graphs that can be run, for which all are read."""
@@ -128,7 +129,7 @@ class GraphLibrary:
 
     def problems(self) -> dict[str, Sequence[Finding]]:
         """Return what is wrong with each graph that cannot be run."""
-        drafts = {name: self._draft(name) for name in self._files}
+        drafts = {name: self._draft(name) for name in self.files()}
         bad = {name: draft.findings for name, draft in drafts.items() if not draft.version}
         return {**bad, **{name: [finding] for name, finding in self.lacks().items()}}
 

@@ -130,7 +130,7 @@ class ServedGraphs:
             return GraphState(name, findings=(lack,))
         seen, publication = self._seen.get(name), self._publications.get(name)
         findings, written = (seen.findings, seen.version) if seen else ((), "")
-        if publication is None or (not self._by_hand and name not in self._library.files()):
+        if publication is None or (not self._by_hand and not self._library.has_file(name)):
             return GraphState(name, draft=written, findings=findings)
         live, canary = publication.live, publication.canary
         draft = "" if written in (live, canary) else written
@@ -152,7 +152,7 @@ class ServedGraphs:
         async with self._lock:
             self._library.changed(name)
             before = self._publications.get(name)
-            if name not in self._library.files():
+            if not self._library.has_file(name):
                 return await self._withdraw(name, before)
             check_share(name, before, percent, by_hand=self._by_hand)
             draft, live = await self._read(name), before.live if before else ""
@@ -177,7 +177,7 @@ class ServedGraphs:
             before = self._publications.get(name)
             if before is None:
                 raise self._library.unknown(name, list(self._publications))
-            draft = await self._read(name) if name in self._library.files() else None
+            draft = await self._read(name) if self._library.has_file(name) else None
             after = rolled_back(before, draft.text if draft else "")
             version = await self._kept.published(name, after.live)
             left = await self._kept.text(name, before.canary or before.live)
@@ -248,7 +248,7 @@ class ServedGraphs:
         await self.edited(served)
 
     async def _take_edit(self, name: str) -> None:
-        if name not in self._library.files():
+        if not self._library.has_file(name):
             if not self._by_hand:
                 self._ready.pop(name, None)
         elif self._by_hand:
@@ -282,7 +282,7 @@ class ServedGraphs:
             await self._take(name, within)
         publication = self._publications.get(name)
         if publication is None:
-            if name in self._library.files():
+            if self._library.has_file(name):
                 raise GraphError(f"The graph {name} was never published; run `hubbub graph publish {name}`.")
             raise self._library.unknown(name, self.names())
         wanted = [publication.live, *([publication.canary] if publication.canary else [])]
@@ -297,7 +297,7 @@ class ServedGraphs:
 
     async def _take(self, name: str, within: tuple[str, ...]) -> None:
         """Let what is written be what new runs get, if it is good and was not rolled back."""
-        if name not in self._library.files():
+        if not self._library.has_file(name):
             raise self._library.unknown(name, self.names())
         draft, before = await self._read(name, within), self._publications.get(name)
         if before is None:
@@ -320,11 +320,16 @@ class ServedGraphs:
     async def _inside(self, name: str, within: tuple[str, ...]) -> GraphVersion | str:
         if refusal := self._library.refusal(name, within):
             return refusal
+        if self._by_hand and name not in self._publications:
+            return f"the graph {name} was never published; publish it first"
         try:
             ready = self._ready.get(name) or await self._load(name, within)
         except (GraphError, NotFound):
             return f"the graph {name} has mistakes of its own"
-        return ready[self._publications[name].live]
+        version = ready[self._publications[name].live]
+        if again := _all_inside(version) & set(within):
+            return f"the graph {again.pop()} would contain itself ({' > '.join((*within, name))})"
+        return version
 
     async def _put(self, publication: Publication, versions: Sequence[GraphVersion]) -> None:
         """Publish, on disk before anybody is told."""
@@ -332,7 +337,7 @@ class ServedGraphs:
         self._publications[publication.graph] = publication
 
     def _known(self) -> list[str]:
-        published = [name for name in self._publications if name not in self._library.files()]
+        published = [name for name in self._publications if not self._library.has_file(name)]
         return [*self._library.known(), *(published if self._by_hand else ())]
 
     def _offered(self, name: str) -> bool:
@@ -340,6 +345,11 @@ class ServedGraphs:
             return True
         seen = self._seen.get(name)
         return not self._by_hand and (seen is None or bool(seen.version))
+
+
+def _all_inside(version: GraphVersion) -> set[str]:
+    """Name the graphs inside a version, and those inside them."""
+    return {*version.inside, *(name for each in version.inside.values() for name in _all_inside(each))}
 
 
 def _warn(state: GraphState) -> None:

@@ -60,6 +60,7 @@ class ScriptedVersion:
     context_schema: JsonObject | None = None
     steps: tuple[str, ...] = ("answer",)
     waits_to_act: bool = True
+    canary: bool = False
 
     def validate_config(self, config: JsonObject) -> None:
         """Take what graphs of text files take."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -284,3 +285,92 @@ async def test_a_failing_test_and_a_mistake_keep_a_version_from_being_published(
     outcome = await served.publish("good")
     assert (outcome.refused, [finding.code for finding in outcome.findings]) == (True, ["E01"])
     assert served.names() == []
+
+
+INNER = """
+graph  = "inner"
+start  = "say"
+output = ["said"]
+
+[state]
+said = "text"
+
+[node.say]
+use  = "set"
+set  = { said = "one" }
+next = "end"
+"""
+OUTER = """
+graph  = "outer"
+start  = "run"
+output = ["said"]
+
+[state]
+said = "text"
+
+[node.run]
+use   = "graph"
+graph = "inner"
+save  = ["said"]
+next  = "end"
+"""
+AROUND = OUTER.replace('"outer"', '"around"').replace('"inner"', '"outer"')
+
+
+def inside(version: Any) -> str:
+    """Return what the innermost graph of a version says."""
+    while version.inside:
+        (version,) = version.inside.values()
+    return str(version.spec.nodes["say"].params["set"]["said"])
+
+
+async def test_a_saved_graph_is_what_the_graphs_around_it_run_and_they_are_new_versions(desk: Desk) -> None:
+    served = await desk.open(inner=INNER, outer=OUTER, around=AROUND)
+    before = {name: await served.get(name) for name in ("inner", "outer", "around")}
+    await desk.save(served, inner=INNER.replace('"one"', '"two"'))
+    for name, old in before.items():
+        new = await served.get(name)
+        assert (new.version != old.version, inside(new)) == (True, "two")
+    again = await desk.open()
+    assert inside(await again.get("around")) == "two"
+    kept = await again.version("around", before["around"].version)
+    assert (kept.version, inside(kept)) == (before["around"].version, "one")
+
+
+async def test_by_hand_a_graph_keeps_the_one_inside_until_it_is_published_itself(desk: Desk) -> None:
+    served = await desk.open(by_hand=True, inner=INNER, outer=OUTER)
+    early = await served.publish("outer")
+    assert early.refused
+    assert "the graph inner was never published" in str(early.findings[0])
+    await served.publish("inner")
+    first = await served.publish("outer")
+    await desk.save(served, inner=INNER.replace('"one"', '"two"'))
+    inner = await served.publish("inner")
+    assert inside(await served.get("outer")) == "one"
+    second = await served.publish("outer")
+    assert inside(await served.get("outer")) == "two"
+    assert [str(change) for change in second.changes] == [
+        f'the graph inner inside: "{inner.before}" -> "{inner.version}"'
+    ]
+    assert (await served.rollback("outer")).version == first.version
+    assert inside(await served.get("outer")) == "one"
+
+
+async def test_a_bad_edit_of_a_graph_inside_changes_nothing_around_it(desk: Desk) -> None:
+    served = await desk.open(inner=INNER, outer=OUTER)
+    before = await served.get("outer")
+    await desk.save(served, inner="graph = ")
+    assert await served.get("outer") is before
+    await desk.save(served, outer=OUTER.replace("[state]", "# edited\n[state]"))
+    assert inside(await served.get("outer")) == "one"
+
+
+async def test_a_graph_that_comes_to_contain_itself_is_refused_and_the_last_good_one_goes_on(
+    desk: Desk,
+) -> None:
+    served = await desk.open(inner=INNER, outer=OUTER)
+    before = await served.get("outer")
+    ring = OUTER.replace('"outer"', '"inner"', 1).replace('graph = "inner"', 'graph = "outer"')
+    await desk.save(served, inner=ring)
+    assert "the graph inner would contain itself" in str(served.state("inner").errors[0])
+    assert await served.get("outer") is before

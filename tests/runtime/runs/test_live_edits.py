@@ -112,3 +112,31 @@ async def test_a_canary_is_told_by_events_views_and_metrics_and_stays_on_its_thr
     counted = 'hubbub_canary_runs_finished_total{graph="approve",status="success"} 1.0'
     assert counted in world.engine.telemetry.render().decode()
     await world.engine.aclose()
+
+
+async def test_a_question_inside_a_graph_is_answered_on_the_version_that_asked_it(world: Any) -> None:
+    outer = """
+graph  = "outer"
+start  = "inner"
+output = ["said"]
+
+[state]
+said = "text?"
+
+[node.inner]
+use   = "graph"
+graph = "approve"
+input = { topic = "tea" }
+save  = ["said"]
+next  = "end"
+"""
+    world.write(outer=outer)
+    await world.restart()
+    run = await world.ended(await world.start("outer"))
+    assert run.status is RunStatus.INTERRUPTED
+    graph(world).write_text(RENAMED.replace("publish {{", "publish anew {{"))
+    await world.restart()
+    assert (await world.engine.graphs.get("outer")).version != run.version
+    done = await answered(world)
+    assert (done.status, done.version) == (RunStatus.SUCCESS, run.version)
+    assert world.ledger == ["draft tea", "publish "]
