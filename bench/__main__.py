@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench import floor, gateway, hub, journal, sockets, steps
+from bench import floor, gateway, hub, journal, plugins, sockets, steps
 
 
 class Row(NamedTuple):
@@ -127,6 +127,35 @@ async def _measure_gateway(found: dict[str, str]) -> list[Row]:
     return rows
 
 
+async def _measure_plugins() -> list[Row]:
+    direct, hosted = await plugins.call_seconds(20_000)
+    piece, through = await plugins.piece_seconds(200_000)
+    imported, loaded = plugins.load_seconds(100)
+    edit = statistics.median(plugins.reload_seconds(50)) * 1e3
+    call, chunk = (hosted - direct) * 1e6, (through - piece) * 1e6
+    return [
+        Row("a plugin's call", f"{direct * 1e6:.2f} µs", f"+{call:.2f} µs", "", "<= 10 µs", call <= 10),
+        Row("a piece of its stream", f"{piece * 1e6:.2f} µs", f"+{chunk:.2f} µs", "", "<= 1 µs", chunk <= 1),
+        Row(
+            "100 plugins, over their imports",
+            f"{imported:.2f} s",
+            f"+{loaded - imported:.2f} s",
+            "",
+            "<= 1 s",
+            loaded - imported <= 1,
+        ),
+        Row("an edited plugin is loaded (p50)", "", f"{edit:.1f} ms", "", "<= 50 ms", edit <= 50),
+        Row(
+            "a call in a process of its own (p50 / p95)",
+            "",
+            _ms(await plugins.process_call_seconds(500)),
+            "",
+            "",
+            None,
+        ),
+    ]
+
+
 def main() -> None:
     """Measure and print; the exit code says nothing about the budgets."""
     imports, help_seconds = hub.seconds_to_import(5), hub.seconds_to_help(5)
@@ -134,6 +163,7 @@ def main() -> None:
         rows = asyncio.run(_measure(server))
         ready = server.ready_after
     rows += asyncio.run(_measure_journal())
+    rows += asyncio.run(_measure_plugins())
     rows += asyncio.run(_measure_steps())
     with gateway.places() as found:
         rows += asyncio.run(_measure_gateway(found))

@@ -188,11 +188,16 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(store.aclose)
         edits = FolderWatch(settings.workspace / "graphs", SUFFIX)
         library = GraphLibrary(settings, catalog)
-        await add_python_graphs(library, plugins.catalog, settings)
+        python = await add_python_graphs(library, plugins.catalog, settings)
         by_hand = settings.graphs.publish == "by-hand"
         graphs = ServedGraphs(library, JournalGraphs(journal), by_hand=by_hand)
         await graphs.open()
-        plugins.changed = graphs.plugins_changed
+
+        async def changed() -> None:
+            await python.take(plugins.catalog)
+            await graphs.plugins_changed()
+
+        plugins.changed = changed
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         services = _Services(gateway, search, Egress(settings.egress.allow))
         stack.push_async_callback(services.aclose)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,14 @@ from hub.cli.output import print_json, print_table, say
 from hub.cli.plugin_check import command as check
 from hub.cli.plugin_new import command as new
 from hub.cli.program import Target
+from runtime.errors import WorkspaceLocked
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from hub.cli.workspace import Door
     from runtime.extensions.catalog import Catalog, PluginInfo
+    from runtime.settings import Settings
 
 
 @click.group("plugin")
@@ -34,11 +38,9 @@ command.add_command(check)
 def list_plugins(target: Target, as_json: bool) -> int:
     """List every plugin with its state; works also when all of them are broken.
 
-    Exits with 1 when one could not be loaded.
+    A hub that serves the workspace is asked how they are there.  Exits with 1 when one could not be loaded.
     """
-    from runtime.extensions.loader import load_plugins
-
-    rows = [_row(plugin) for plugin in load_plugins(target.settings()).plugins]
+    rows = _rows(target.settings())
     if as_json:
         print_json(rows)
     else:
@@ -59,7 +61,7 @@ def show(target: Target, name: str, as_json: bool) -> int:
 
     catalog = load_plugins(target.settings())
     plugin = _find(catalog, name)
-    row = {**_row(plugin), "settings": _settings(plugin), "objects": _objects(catalog, plugin)}
+    row = {**plugin.row, "settings": _settings(plugin), "objects": _objects(catalog, plugin)}
     if as_json:
         print_json(row)
     else:
@@ -103,16 +105,26 @@ def _find(catalog: Catalog, name: str) -> PluginInfo:
     return next(plugin for plugin in catalog.plugins if plugin.name == name)
 
 
-def _row(plugin: PluginInfo) -> dict[str, Any]:
-    return {
-        "name": plugin.name,
-        "kind": plugin.kind,
-        "file": str(plugin.file),
-        "state": plugin.state,
-        "error": plugin.error,
-        "version": plugin.version,
-        "supplies": list(plugin.supplies),
-    }
+def _rows(settings: Settings) -> list[dict[str, Any]]:
+    """Return what the running hub says of its plugins, or what they are when they are loaded here."""
+    from hub.cli.workspace import find_hub
+
+    try:
+        door = find_hub(settings)
+    except WorkspaceLocked:  # another verb is at work, which says nothing about plugins
+        door = None
+    if door is not None:
+        return asyncio.run(_asked(door))
+    from runtime.extensions.loader import load_plugins
+
+    return [plugin.row for plugin in load_plugins(settings).plugins]
+
+
+async def _asked(door: Door) -> list[dict[str, Any]]:
+    from hub.cli.remote import open_remote
+
+    async with open_remote(door) as remote:
+        return await remote.plugins()
 
 
 def _settings(plugin: PluginInfo) -> list[dict[str, Any]]:

@@ -67,6 +67,13 @@ class Remote:
         """Take a publication back, in the hub."""
         return await self._ask("POST", f"/admin/graphs/{quote(graph, safe='')}/rollback")
 
+    async def plugins(self) -> list[dict[str, Any]]:
+        """Return the plugins as they are in the hub."""
+        async with self._session.get(f"{self._url}/admin/plugins") as answer:
+            await _refuse(answer)
+            rows: list[dict[str, Any]] = await answer.json()
+            return rows
+
     async def schemas(self, graph: str) -> Mapping[str, Any]:
         """Return the JSON Schemas of a graph's input, output and state."""
         return await self._ask("GET", f"/assistants/{quote(graph, safe='')}/schemas")

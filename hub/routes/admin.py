@@ -90,7 +90,7 @@ async def _progress(call: Call[Indexing], request: IndexRequest) -> AsyncGenerat
 
 async def plugins(call: Call[Nothing]) -> web.Response:
     """List the plugins, loaded or not."""
-    return reply([asdict(plugin) for plugin in call.engine.catalog.plugins])
+    return reply([plugin.row for plugin in call.engine.catalog.plugins])
 
 
 async def graphs(call: Call[Nothing]) -> web.Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runtime.errors import MissingSecret, PluginError
 from runtime.extensions.host import Host
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,7 +25,7 @@ class PluginInfo:
     """
 
     name: str
-    kind: Literal["first-party", "drop-in"]
+    kind: Literal["first-party", "package", "drop-in"]
     file: str
     state: Literal["ready", "stale", "resting", "failed", "disabled"]
     error: str = ""
@@ -33,6 +34,12 @@ class PluginInfo:
     missing_secret: MissingSecret | None = None
     module: str = ""
     """Its private name in `sys.modules`."""
+
+    @property
+    def row(self) -> JsonObject:
+        """What is listed of it."""
+        names = ("name", "kind", "file", "state", "error", "version")
+        return {**{name: getattr(self, name) for name in names}, "supplies": list(self.supplies)}
 
 
 class Way(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -138,7 +139,7 @@ class Plugins:
     def _swap(self) -> None:
         self.catalog = catalog_of(self._loaded, self._odd)
         self._owners = {
-            str(each.file.path): (each.registered[0].host, each.file.shown)
+            _code_of(each): (each.registered[0].host, each.file.shown)
             for each in self._loaded
             if each.registered
         }
@@ -176,6 +177,11 @@ class Plugins:
             asyncio.get_running_loop().set_task_factory(None)
             if self._stalls is not None:
                 self._stalls.stop()
+
+
+def _code_of(each: Loaded) -> str:
+    """Return the file that its code is from, as tracebacks name it."""
+    return getattr(sys.modules.get(each.info.module), "__file__", None) or str(each.file.path)
 
 
 def _edited(file: PluginFile, old: Loaded | None) -> bool:

@@ -1,4 +1,4 @@
-"""Loads plugin files, each on its own, into the snapshot that requests read."""
+"""Loads plugins, each on its own, into the snapshot that requests read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runtime.errors import HubbubError, PluginError
@@ -114,6 +115,25 @@ def _load(
     host = Host(file.name, settings.plugins.hosts.get(file.name), metrics)
     if host.bounds.run == "process":
         return _load_apart(file, info, settings, host, others)
+    found = source.package(file) if file.module else _read(file)
+    module = None
+    try:
+        module = found.execute()
+        info, registered = _register(file, replace(info, version=found.version), module, settings, host)
+        _refuse_clash(file, registered, others)
+    except BaseException as error:
+        if module is not None:
+            source.forget(module.__name__)
+        if isinstance(error, KeyboardInterrupt | _Clash):
+            raise
+        if isinstance(error, HubbubError) and not line_in(error, str(found.path)):
+            raise PluginError(str(error)) from None  # ours, and not raised by the plugin's own code
+        raise source.import_failure(error, found.path, file.shown) from None
+    return Loaded(file, found.digest, info, registered, found.warnings)
+
+
+def _read(file: PluginFile) -> source.Code:
+    """Read a plugin file; PluginError with the place of what is wrong."""
     try:
         text, tree = source.read(file.path)
     except PluginError as error:
@@ -123,21 +143,9 @@ def _load(
         f"{file.shown}:{line}: it imports {name}, which may change at any time; import from hubbub instead"
         for name, line in source.insides_imported(tree)
     )
-    module = None
-    try:
-        module = source.execute(file.name, file.path, tree)
-        digest = hashlib.sha256(text).hexdigest()
-        info, registered = _register(file, replace(info, version=digest[:12]), module, settings, host)
-        _refuse_clash(file, registered, others)
-    except BaseException as error:
-        if module is not None:
-            source.forget(module.__name__)
-        if isinstance(error, KeyboardInterrupt | _Clash):
-            raise
-        if isinstance(error, HubbubError) and not line_in(error, str(file.path)):
-            raise PluginError(str(error)) from None  # ours, and not raised by the plugin's own code
-        raise source.import_failure(error, file.path, file.shown) from None
-    return Loaded(file, digest, info, registered, warnings)
+    digest = hashlib.sha256(text).hexdigest()
+    execute = partial(source.execute, file.name, file.path, tree)
+    return source.Code(file.path, execute, digest, digest[:12], warnings)
 
 
 def _load_apart(

@@ -1,20 +1,24 @@
-"""One plugin file becomes a fresh module: what was read is what runs, under a private name."""
+"""Where the code of a plugin comes from: what was read of a file runs as a fresh module of its own name."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
 import hashlib
+import importlib
 import importlib.machinery
 import importlib.util
 import itertools
 import re
 import sys
 import types
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import PluginError
 from runtime.extensions.failures import in_words, line_in, place
+from runtime.extensions.finder import PluginFile
 from runtime.extensions.header import check_header
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -42,6 +46,33 @@ def read(path: Path) -> tuple[bytes, ast.Module]:
         return source, ast.parse(source, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise PluginError(f"{in_words(error)}; mend that line") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A plugin that was found: where its code is, how it is run, and what tells it from another."""
+
+    path: Path
+    execute: Callable[[], types.ModuleType]
+    digest: str
+    version: str
+    warnings: tuple[str, ...] = ()
+
+
+def package(file: PluginFile) -> Code:
+    """Return the plugin of an installed package, which is imported as any other module."""
+    try:
+        spec = importlib.util.find_spec(file.module)
+    except Exception as error:  # whatever the package around it does when it is imported
+        raise PluginError(f"{file.shown}: {in_words(error)}; mend or remove the package") from None
+    if spec is None:
+        raise PluginError(f"{file.shown}: there is no module {file.module}; mend or remove the package")
+
+    def execute() -> types.ModuleType:
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(file.module)
+
+    return Code(Path(spec.origin or file.path), execute, "", file.version)
 
 
 def digest(path: Path) -> str:

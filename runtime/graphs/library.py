@@ -74,6 +74,13 @@ class GraphLibrary:
             )
         self._python[version.name] = version
 
+    def remove(self, name: str, version: Version | None) -> None:
+        """Take out a graph written in Python that was added as this version, or that was lacking."""
+        if version is None:
+            self._lacks.pop(name, None)
+        elif self._python.get(name) is version:
+            del self._python[name]
+
     def lack(self, name: str, where: str, reason: str) -> None:
         """Remember why a graph written in Python, which a plugin supplies at `FILE:LINE`, is not there."""
         if name not in self._python and name not in self._files:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,27 @@ def test_a_broken_plugin_is_listed_with_its_error(hubbub: Run, workspace: Path) 
     assert "out of paper" in rows["bad"]["error"]
     assert rows["shout"]["state"] == "ready"
     assert set(rows["bad"]) == {"name", "kind", "file", "state", "error", "version", "supplies"}
+
+
+def test_a_running_hub_says_how_its_plugins_are_there(
+    hubbub: Run,
+    workspace: Path,
+    start: Callable[..., subprocess.Popen[str]],
+    wait_until_served: Callable[..., object],
+) -> None:
+    wait_until_served(workspace, start("--workspace", workspace, "serve", "--port", "0"))
+    (workspace / "plugins" / "shout.py").write_text("def broken(:")
+    state, rows = "", {}
+    until = time.monotonic() + 60
+    while state != "stale" and time.monotonic() < until:
+        rows = {
+            row["name"]: row
+            for row in json.loads(hubbub("--workspace", workspace, "plugin", "list", "--json").stdout)
+        }
+        state = rows["shout"]["state"]
+    assert state == "stale"
+    assert rows["shout"]["error"].startswith("plugins/shout.py:1: SyntaxError")
+    assert set(rows["shout"]) == {"name", "kind", "file", "state", "error", "version", "supplies"}
 
 
 def test_the_table_is_for_people(hubbub: Run, workspace: Path) -> None:

@@ -254,3 +254,43 @@ async def test_an_edit_over_a_running_hub_is_live_and_a_bad_one_is_said(hub: Rea
     assert health["checks"]["plugin:healthy"][0]["output"].startswith(
         "stale: plugins/healthy.py:1: SyntaxError"
     )
+
+
+PYTHON_GRAPH = """
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+from hubbub import hookimpl
+
+class State(TypedDict):
+    word: str
+
+async def say(state: State): return {"word": state["word"].WAY()}
+
+@hookimpl
+def register_graphs():
+    builder = StateGraph(State)
+    builder.add_node(say)
+    builder.add_edge(START, "say")
+    return {"NAME": builder}
+"""
+
+
+async def test_a_graph_written_in_python_comes_changes_and_goes_with_its_file(hub: RealHub) -> None:
+    file = hub.world.folder / "plugins" / "speaker.py"
+
+    async def until(graph: str, wanted: tuple[int, Any]) -> None:
+        async with asyncio.timeout(20):
+            while await _call(hub, graph) != wanted:
+                await asyncio.sleep(0.01)
+
+    file.write_text(PYTHON_GRAPH.replace("NAME", "speak").replace("WAY", "upper"))
+    await until("speak", (200, {"word": "WELL"}))
+    file.write_text(PYTHON_GRAPH.replace("NAME", "speak").replace("WAY", "title"))
+    await until("speak", (200, {"word": "Well"}))
+    file.write_text(PYTHON_GRAPH.replace("NAME", "spoken").replace("WAY", "title"))
+    await until("spoken", (200, {"word": "Well"}))
+    assert (await _call(hub, "speak"))[0] == 404
+    file.unlink()
+    async with asyncio.timeout(20):
+        while (await _call(hub, "spoken"))[0] != 404:
+            await asyncio.sleep(0.01)
