@@ -11,6 +11,7 @@ from hub.auth import principal_of
 from hub.endpoint import reply
 from hub.parts import ENGINE
 from runtime.errors import Unauthenticated
+from runtime.extensions.checkup import check_plugins
 from runtime.telemetry import METRICS_CONTENT_TYPE
 from runtime.types import Health, JsonObject
 
@@ -97,22 +98,15 @@ def _unready(reason: str) -> web.Response:
 
 async def _checks(engine: Engine) -> dict[str, list[JsonObject]]:
     parts = await engine.health()
-    for more in (_plugins, _models, _search):
+    for more in (_models, _search):
         parts |= more(engine)
+    parts |= {f"plugin:{name}": health for name, health in (await check_plugins(engine.catalog)).items()}
     parts |= {f"graph:{state.name}": _graph(state) for state in await engine.graphs.states(_PATIENCE)}
     if unread := engine.graphs.unread:
         parts["graphs:unread"] = Health(
             True, f"{unread} files are still to be checked; ask again in a moment."
         )
     return {name: [_check(name, health)] for name, health in parts.items()}
-
-
-def _plugins(engine: Engine) -> Iterator[tuple[str, Health]]:
-    for plugin in engine.catalog.plugins:
-        supplied = "disabled in config.toml" if plugin.state == "disabled" else ", ".join(plugin.supplies)
-        detail = plugin.error or supplied
-        well = plugin.state in ("ready", "disabled")
-        yield f"plugin:{plugin.name}", Health(well, detail if well else f"{plugin.state}: {detail}")
 
 
 def _models(engine: Engine) -> Iterator[tuple[str, Health]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,10 +20,14 @@ from runtime.extensions.host import Host
 from runtime.extensions.lifecycle import close_plugins, start_plugins
 from runtime.extensions.plugin_settings import plugin_settings
 from runtime.extensions.shapes import NAME
+from runtime.extensions.threads import within
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from runtime.telemetry.metrics import Metrics
+
+LOAD_TIMEOUT = 30.0
+"""Seconds for the code of a plugin file and its hooks."""
 
 __all__ = [
     "Loaded",
@@ -93,12 +98,25 @@ def load_file(
         return Loaded(file, digest, replace(info, state="disabled"))
     try:
         _refuse_name(file)
-        return _load(file, info, settings, metrics, others)
+        return _in_time(file, partial(_load, file, info, settings, metrics, others))
     except PluginError as error:
         failed = replace(info, error=_sentence(error.message))
         if file.kind == "first-party" and isinstance(error, NotInstalled):
             failed = replace(failed, state="disabled")  # nobody has asked for it yet
         return Loaded(file, digest, failed, clash=isinstance(error, _Clash))
+
+
+def _in_time(file: PluginFile, load: Callable[[], Loaded]) -> Loaded:
+    """Load in a thread, which is left behind when the plugin's own code does not end."""
+    output = sys.stdout
+    try:
+        return within(LOAD_TIMEOUT, load)
+    except TimeoutError:
+        sys.stdout = output  # that thread will not put it back
+        raise PluginError(
+            f"{file.shown}: it was not loaded within {LOAD_TIMEOUT:g} s; do what takes long in start, "
+            "and restart the hub"
+        ) from None
 
 
 def _refuse_name(file: PluginFile) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from runtime.errors import PluginError
 from runtime.extensions.failures import in_words, line_in, place
 from runtime.extensions.finder import PluginFile
-from runtime.extensions.header import check_header
+from runtime.extensions.header import check_header, install_line
 
 MAX_BYTES = 4 * 1024 * 1024
 
@@ -132,7 +132,7 @@ def import_failure(error: BaseException, path: Path, shown: str) -> PluginError:
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         return PluginError(
-            f"{where}: it imports {package}, which is not installed; install the package that has it "
-            "and name that in the file's `# /// script` header."
+            f"{where}: it imports {package}, which is not installed; name the package that has it in the "
+            f"file's `# /// script` header, and if it has that name, run: {install_line([package])}"
         )
     return PluginError(f"{where}: {in_words(error)}; mend that line.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -14,7 +15,7 @@ from runtime.extensions.failures import place
 from runtime.extensions.host import Host
 from runtime.telemetry import get_logger
 
-INTERVAL = 0.025
+INTERVAL = 0.015
 """Seconds between two questions to the loop."""
 PATIENCE = 0.05
 """Seconds without an answer after which somebody holds it up."""
@@ -29,7 +30,8 @@ class StallWatch:
 
     `owner` gives the host of the plugin that a file belongs to, and the file's name for people.  A plugin
     that is found at work when the loop does not answer is named with its line, and rests.  An import is
-    only named: it happens once.  Time in which the machine had other things to do does not count.
+    only named: it happens once.  Time in which the machine had other things to do, or the garbage collector
+    was at work, does not count.
     """
 
     def __init__(self, owner: Callable[[str], tuple[Host, str] | None]) -> None:
@@ -37,19 +39,21 @@ class StallWatch:
         self._loop = asyncio.get_running_loop()
         self._of, self._schedule = threading.get_ident(), _Schedule(threading.get_native_id())
         self._answered, self._told = True, False
-        self._asked = self._starved = 0.0
+        self._asked = self._excused = self._collected = self._collecting = 0.0
         self._turn: FrameType | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="stall watch", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
+        gc.callbacks.append(self._collect)
         self._thread.start()
 
     def stop(self) -> None:
         """Watch no longer."""
         self._stopped.set()
         self._thread.join()
+        gc.callbacks.remove(self._collect)
         self._schedule.close()
 
     def _watch(self) -> None:
@@ -62,7 +66,7 @@ class StallWatch:
     def _ask(self) -> None:
         self._answered = self._told = False
         self._turn = None
-        self._asked, self._starved = monotonic(), self._schedule.starved()
+        self._asked, self._excused = monotonic(), self._excuses()
         try:
             self._loop.call_soon_threadsafe(self._answer)
         except RuntimeError:  # the loop is closed
@@ -71,6 +75,20 @@ class StallWatch:
     def _answer(self) -> None:
         self._answered = True
 
+    def _excuses(self) -> float:
+        """Return the seconds so far in which the loop's thread could not have gone on."""
+        return self._schedule.starved() + self._collected
+
+    def _collect(self, phase: str, _: dict[str, int]) -> None:
+        """Take the time of the garbage collector, which works in whoever's code it happens to begin."""
+        if threading.get_ident() != self._of:
+            return
+        if phase == "start":
+            self._collecting = monotonic()
+        elif self._collecting:
+            self._collected += monotonic() - self._collecting
+            self._collecting = 0.0
+
     def _look(self) -> None:
         frame = sys._current_frames().get(self._of)
         if frame is None or self._answered:
@@ -78,10 +96,10 @@ class StallWatch:
         if (turn := _turn_of(frame)) is not self._turn:
             # Another turn than at the last look: many short ones in a row hold nobody up.
             self._turn = turn
-            self._asked, self._starved = monotonic(), self._schedule.starved()
+            self._asked, self._excused = monotonic(), self._excuses()
             return
-        held = monotonic() - self._asked - (self._schedule.starved() - self._starved)
-        if held < PATIENCE:
+        held = monotonic() - self._asked - (self._excuses() - self._excused)
+        if held < PATIENCE or self._collecting:
             return
         self._told = True
         importing = False
@@ -99,7 +117,7 @@ class StallWatch:
             _log.info("plugin imports while the hub waits", plugin=host.plugin, at=where, ms=milliseconds)
             return
         _log.warning("plugin holds up the hub", plugin=host.plugin, at=where, ms=milliseconds)
-        host.rest(f"it holds up the hub at {where}; what blocks belongs into a plain def, or await it")
+        host.rest(f"it holds up the hub at {where}, and what blocks belongs into a plain def")
 
 
 def _turn_of(frame: FrameType) -> FrameType:

@@ -1,4 +1,4 @@
-"""A bounded pool of daemon threads, for plugin methods that are plain functions."""
+"""Daemon threads for the plain functions of plugins: nobody has to wait for one that does not end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LIMIT = 16
 """Threads of one plugin at most; further calls wait their turn."""
@@ -116,3 +118,24 @@ class Threads:
             else:
                 self._waiting -= 1
         return work
+
+
+def within(seconds: float, function: Callable[[], T]) -> T:
+    """Call a function in a thread of its own; TimeoutError when it goes on beyond its time, unseen."""
+    outcome: list[tuple[bool, Any]] = []
+
+    def run() -> None:
+        try:
+            outcome.append((True, function()))
+        except BaseException as error:
+            outcome.append((False, error))
+
+    thread = threading.Thread(target=run, name="hubbub-plugin-load", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise TimeoutError
+    returned, value = outcome.pop()
+    if returned:
+        return value  # type: ignore[no-any-return]
+    raise value

@@ -212,7 +212,7 @@ async def test_one_that_holds_up_the_loop_is_named_with_its_line_and_rests(hub: 
     line = (HOSTILE / "blocks.py").read_text().splitlines().index("            time.sleep(0.001)") + 1
     state, error = await _state(hub, "blocks")
     assert state == "resting"
-    assert any(f"it holds up the hub at plugins/blocks.py:{each};" in error for each in (line - 1, line))
+    assert any(f"it holds up the hub at plugins/blocks.py:{each}," in error for each in (line - 1, line))
     _, answer = await _call(hub, "blocks")
     assert "is left alone for another" in answer["error"]["message"]
     await _healthy(hub)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime.extensions import finder, header
+from runtime.extensions import finder, header, loader
 from runtime.extensions.catalog import Catalog, PluginInfo
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.settings import Settings
@@ -127,7 +127,8 @@ BROKEN = {
     ),
     "imports what is not there": (
         "import no_such_package_at_all.inside",
-        "plugins/bad.py:1: it imports no_such_package_at_all, which is not installed",
+        "plugins/bad.py:1: it imports no_such_package_at_all, which is not installed; name the package that "
+        "has it in the file's `# /// script` header, and if it has that name, run: ",
     ),
     "registers nothing": ("x = 1", "plugins/bad.py: it registers nothing"),
     "forgets the marker": (
@@ -599,6 +600,23 @@ async def test_a_plugin_without_its_secret_is_not_started(load: Load) -> None:
     started = await start_plugins(catalog)
     assert seen == []
     assert [info.state for info in _named(started, "fit")] == ["ready"]
+
+
+def test_a_file_that_never_ends_is_given_up_and_the_others_are_loaded(
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loader, "LOAD_TIMEOUT", 0.5)
+    output = sys.stdout
+    go = tmp_path / "go"
+    catalog = load(
+        endless=f"import time, pathlib\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)",
+        fit=FIT,
+    )
+    go.touch()
+    (info,) = _named(catalog, "endless")
+    assert info.error.startswith("plugins/endless.py: it was not loaded within 0.5 s; ")
+    assert catalog.get("scorer", "fit")
+    assert sys.stdout is output
 
 
 def _install(folder: Path, text: str, entry: str = "parcel = parcel_plugin") -> None:

@@ -1,6 +1,7 @@
 """Whoever holds up the event loop is found while it does so."""
 
 import asyncio
+import gc
 import threading
 import time
 import types
@@ -49,7 +50,7 @@ async def test_a_plugin_at_work_while_the_loop_stands_still_is_named_with_its_li
     watch: Any, patience: threading.Timer
 ) -> None:
     _block_of(watch.file)(lambda: bool(watch.host.resting) or not patience.is_alive())
-    assert watch.host.resting.startswith("it holds up the hub at plugins/fit.py:3; ")
+    assert watch.host.resting.startswith("it holds up the hub at plugins/fit.py:3, ")
 
 
 async def test_it_is_found_under_the_library_that_it_calls(watch: Any, patience: threading.Timer) -> None:
@@ -60,7 +61,7 @@ async def test_it_is_found_under_the_library_that_it_calls(watch: Any, patience:
 
     block = _block_of(watch.file)
     block(lambda: library(lambda: bool(watch.host.resting) or not patience.is_alive()))
-    assert watch.host.resting.startswith("it holds up the hub at plugins/fit.py:3; ")
+    assert watch.host.resting.startswith("it holds up the hub at plugins/fit.py:3, ")
 
 
 async def test_a_loop_that_turns_names_nobody(watch: Any) -> None:
@@ -97,3 +98,18 @@ async def test_an_import_is_no_reason_to_rest(
         made["load"]()
     assert watch.host.resting == ""
     assert "plugin imports while the hub waits" in caplog.text
+
+
+async def test_the_garbage_collector_is_nobodys_fault(watch: Any) -> None:
+    def slow(phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            time.sleep(0.3)
+
+    made: dict[str, Any] = {}
+    exec(compile("import gc\ndef collect():\n    gc.collect()\n", watch.file, "exec"), made)
+    gc.callbacks.append(slow)
+    try:
+        made["collect"]()
+    finally:
+        gc.callbacks.remove(slow)
+    assert watch.host.resting == ""
