@@ -17,7 +17,6 @@ LATER: Final[tuple[str, ...]] = (
     "storage.url",
     "bus",
     "search.chroma",
-    "models.*.hedge_after",
     "models.*.cache.semantic",
     "mcp",
 )

@@ -78,6 +78,16 @@ def _candidate(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
+def _patience(value: object, info: ValidationInfo) -> float | None:
+    """Read a duration, or "off" as None."""
+    if value in ("off", None):
+        return None
+    try:
+        return _seconds(value, info)
+    except ValueError:
+        raise ValueError('must be a duration or "off"; write for example "800ms"') from None
+
+
 def _cached(value: object) -> object:
     return {} if value == "off" else value
 
@@ -94,6 +104,7 @@ def _with_default(tenants: dict[str, TenantSettings]) -> dict[str, TenantSetting
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=365 * 86400)]
 Lifetime = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_lifetime)]
+Patience = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_patience)]
 Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
 WorkspacePath = Annotated[Path, BeforeValidator(_path)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_optional_path)]
@@ -238,6 +249,7 @@ class ModelAlias(_Section):
     attempt_timeout: Seconds = 60.0
     first_token_timeout: Seconds = 10.0
     timeout: Seconds = 120.0
+    hedge_after: Patience = None
     coalesce: bool = True
     cache: Annotated[ModelCache, BeforeValidator(_cached)] = ModelCache()
     breaker: BreakerSettings = BreakerSettings()

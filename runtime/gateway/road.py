@@ -13,6 +13,7 @@ from runtime.extensions.failures import in_words
 from runtime.gateway.answers import Answers
 from runtime.gateway.asking import P
 from runtime.gateway.attempts import Attempt, Bookkeeping, Call
+from runtime.gateway.hedge import hedged
 from runtime.gateway.models import Candidate, candidates, describe, in_order
 from runtime.gateway.retries import wait_before_retry
 from runtime.gateway.standing import Standing, Standings
@@ -44,12 +45,13 @@ class Road:
         """Yield the pieces of an answer; ModelError, or InvalidInput when nobody takes the request."""
         failures: Failures = []
         usable = candidates(call.limits, self._catalog())
-        for candidate in in_order(usable, call.limits, self._standings.latency):
+        waiting = in_order(usable, call.limits, self._standings.latency)
+        while waiting:
             if failures:
                 if time.monotonic() >= call.until:
                     break
                 self._books.telemetry.metrics.fallback(call.alias)
-            async with aclosing(self._from_one(call, candidate, failures)) as pieces:
+            async with aclosing(self._leg(call, waiting, failures)) as pieces:
                 told = False
                 async for piece in pieces:
                     told = True
@@ -57,6 +59,13 @@ class Road:
             if told:
                 return
         raise self._failed(call, failures)
+
+    def _leg(self, call: Call[P], waiting: list[Candidate], failures: Failures) -> AsyncGenerator[P, None]:
+        """Return the answer of the next candidate, or of the two next where the first is slow to begin."""
+        first = self._from_one(call, waiting.pop(0), failures)
+        if not call.limits.hedge_after or not waiting:
+            return first
+        return hedged(first, lambda: self._from_one(call, waiting.pop(0), failures), call.limits.hedge_after)
 
     async def _from_one(
         self, call: Call[P], candidate: Candidate, failures: Failures

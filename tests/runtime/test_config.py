@@ -242,8 +242,8 @@ def test_a_mistake_is_one_sentence_with_its_place(tmp_path: Path, text: str, sen
         ("[bus]\nredis = 'secret:R'", "config.toml:1:2: [bus] is not part of this version; take it out."),
         ("[storage]\nkeep = {}\nurl = 'x'", "config.toml:3:1: [storage] url is not part of this version"),
         (
-            "[models.x]\nuse = ['extractive']\nhedge_after = '1s'",
-            "config.toml:3:1: [models.x] hedge_after is not part of this",
+            "[models.x]\nuse = ['extractive']\ncache = { semantic = 0.95 }",
+            "config.toml:3:11: [models.x] cache.semantic is not part of this",
         ),
         (
             "[auth]\nmode = 'jwt'",

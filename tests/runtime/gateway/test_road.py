@@ -195,6 +195,51 @@ def test_by_latency_the_quickest_is_asked_and_the_unknown_first() -> None:
     assert [one.label for one in order] == ["c", "b", "a"]
 
 
+# --------------------------------------------------------------------------- hedging
+
+
+async def test_when_the_first_is_slow_the_next_one_is_asked_too_and_who_speaks_first_is_heard(
+    tmp_path: Any,
+) -> None:
+    slow, quick = Scripted("one", 30, Delta(text="slow"), DONE), Scripted("two", Delta(text="quick"), DONE)
+    reply = await asked(gateway(tmp_path, slow, quick, hedge_after=0.02)).complete(REQUEST)
+    assert (reply.text, reply.model) == ("quick", "two:large")
+    assert slow.closed
+
+
+async def test_the_first_may_still_win_the_race(tmp_path: Any) -> None:
+    first, second = Scripted("one", 0.1, Delta(text="a"), DONE), Scripted("two", 30, DONE)
+    reply = await asked(gateway(tmp_path, first, second, hedge_after=0.02)).complete(REQUEST)
+    assert (reply.text, len(second.asked), second.closed) == ("a", 1, True)
+
+
+async def test_a_quick_first_is_alone(tmp_path: Any) -> None:
+    first, second = Scripted("one", Delta(text="a"), 0.1, DONE), Scripted("two", DONE)
+    reply = await asked(gateway(tmp_path, first, second, hedge_after=0.05)).complete(REQUEST)
+    assert (reply.text, second.asked) == ("a", [])
+
+
+async def test_one_of_two_that_fails_leaves_the_race_to_the_other(tmp_path: Any) -> None:
+    slow, broken = Scripted("one", 0.1, Delta(text="a"), DONE), Scripted("two", ValueError("no"))
+    third = Scripted("three", DONE)
+    found = gateway(tmp_path, slow, broken, third, hedge_after=0.02)
+    assert (await asked(found).complete(REQUEST)).text == "a"
+    assert third.asked == []
+    both = gateway(tmp_path, Scripted("one", 0.05, ValueError("no")), broken, third, hedge_after=0.02)
+    assert (await asked(both).complete(REQUEST)).model == "three:large"
+
+
+async def test_who_leaves_during_a_race_ends_both(tmp_path: Any) -> None:
+    one, two = Scripted("one", 30, DONE), Scripted("two", 30, DONE)
+    task = asyncio.create_task(asked(gateway(tmp_path, one, two, hedge_after=0.02)).complete(REQUEST))
+    async with asyncio.timeout(5):
+        while not two.asked:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.wait([task])
+    assert (one.closed, two.closed) == (True, True)
+
+
 # --------------------------------------------------------------------------- shared and kept
 
 
