@@ -171,8 +171,9 @@ async def open_engine(settings: Settings) -> Engine:
         stack.push_async_callback(search.aclose)
         views = JournalViews(journal)
         cache = choose_cache(settings.cache.use, catalog)
-        gateway = Gateway(settings, catalog, telemetry, views, cache)
+        gateway = Gateway(settings, catalog, telemetry, views, cache, search.embed)
         stack.push_async_callback(gateway.aclose)
+        _name_skipped(gateway)
 
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
         from runtime.graphs.guards import check_names
@@ -251,6 +252,13 @@ async def open_engine(settings: Settings) -> Engine:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _name_skipped(gateway: Gateway) -> None:
+    """Say which candidates nobody will ask, and why: a forgotten key is best found at the start."""
+    for alias, info in gateway.aliases().items():
+        for label, reason in info.skipped.items():
+            _log.warning("candidate skipped", model=alias, candidate=label, reason=reason)
 
 
 def _announce(catalog: Catalog) -> None:

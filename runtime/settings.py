@@ -230,9 +230,20 @@ class BreakerSettings(_Section):
 
 
 class ModelCache(_Section):
-    """How long a whole answer may be given again to the same request of the same tenant, in seconds."""
+    """Whether a whole answer may be given again to the same tenant.
+
+    `exact` are the seconds for the same request.  `semantic` is the cosine from which on a last question
+    counts as the same, everything else being equal; its answers are kept for `ttl` seconds.
+    """
 
     exact: Seconds | None = None
+    semantic: Annotated[float, Field(ge=0.5, le=1)] | None = None
+    ttl: Seconds = 3600.0
+
+    @property
+    def on(self) -> bool:
+        """Whether answers are kept."""
+        return bool(self.exact or self.semantic)
 
 
 class ModelAlias(_Section):

@@ -49,6 +49,9 @@ class Ask(Protocol[P]):
     def fingerprint(self) -> bytes:
         """Return what two requests share only when they ask for the same."""
 
+    def gist(self) -> tuple[str, bytes] | None:
+        """Return the last question and a hash of all the rest; None when the request is not of that kind."""
+
     def pack(self, pieces: Sequence[P]) -> bytes:
         """Return a whole answer as bytes, for a cache."""
 
@@ -76,6 +79,13 @@ class ChatAsk:
     def fingerprint(self) -> bytes:
         """Return a hash of the whole request but its model, which the alias decides."""
         return digest(replace(self._request, model=""))
+
+    def gist(self) -> tuple[str, bytes] | None:
+        """Return what the user said last, when that is a text."""
+        *before, last = self._request.messages or ({},)
+        if last.get("role") != "user" or not isinstance(last.get("content"), str):
+            return None
+        return last["content"], digest(replace(self._request, model="", messages=before))
 
     def pack(self, pieces: Sequence[Delta]) -> bytes:
         """Return the deltas with their texts joined."""

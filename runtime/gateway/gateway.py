@@ -13,7 +13,7 @@ from runtime.errors import ModelError, NotFound
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.context import CallContext
 from runtime.extensions.deadline import Deadline
-from runtime.gateway.answers import Answers
+from runtime.gateway.answers import Answers, Embed, no_model
 from runtime.gateway.asking import Ask, ChatAsk, P
 from runtime.gateway.attempts import Bookkeeping, Call
 from runtime.gateway.flights import Flights
@@ -39,13 +39,14 @@ class Gateway:
         telemetry: Telemetry,
         log: UsageLog,
         cache: Cache | None = None,
+        embed: Embed = no_model,
     ) -> None:
         """`log` is told of every call of a model, however it ended; `cache` keeps answers."""
         self._aliases, self._catalog, self._log = settings.models, catalog, log
         self._quotas = Quotas(settings, log.usage)
         self._standings = Standings()
         books = Bookkeeping(telemetry, self._record, Prices())
-        answers = Answers(cache or MemoryCache(), telemetry)
+        answers = Answers(cache or MemoryCache(), telemetry, embed)
         self._road = Road(catalog, books, self._standings, answers)
         self._flights = Flights()
         self._metrics = telemetry.metrics

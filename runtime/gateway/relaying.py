@@ -67,6 +67,17 @@ class RelayAsk:
         body = {name: value for name, value in self._request.body.items() if name != "model"}
         return digest([self._request.dialect, body, dict(self._request.headers)])
 
+    def gist(self) -> tuple[str, bytes] | None:
+        """Return what the user said last, when that is a text."""
+        name = "messages" if "messages" in self._request.body else "input"
+        given = self._request.body.get(name)
+        *before, last = given if isinstance(given, list) and given else [{"role": "user", "content": given}]
+        text = last.get("content") if isinstance(last, dict) and last.get("role") == "user" else None
+        if not isinstance(text, str):
+            return None
+        body = {**self._request.body, "model": "", name: before}
+        return text, digest([self._request.dialect, body, dict(self._request.headers)])
+
     def pack(self, pieces: Sequence[RawChunk]) -> bytes:
         """Return the bytes behind a line that says what was used."""
         last = pieces[-1]
@@ -119,6 +130,9 @@ class EmbedAsk:
     def fingerprint(self) -> bytes:
         """Return a hash of the texts."""
         return digest([list(self._texts), self._dimensions])
+
+    def gist(self) -> None:
+        """Return nothing: a like text has another vector."""
 
     def pack(self, pieces: Sequence[Embeddings]) -> bytes:
         """Return the vectors as JSON."""

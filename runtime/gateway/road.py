@@ -71,7 +71,8 @@ class Road:
         self, call: Call[P], candidate: Candidate, failures: Failures
     ) -> AsyncGenerator[P, None]:
         """Yield one candidate's answer, after as many tries as it takes; nothing when it has none."""
-        if (known := await self._answers.get(call, candidate)) is not None:
+        remembered = self._answers.of(call, candidate)
+        if (known := await remembered.get()) is not None:
             for piece in known:
                 yield piece
             return
@@ -80,7 +81,7 @@ class Road:
         while admitted := standing.admit():
             attempt = Attempt(call, candidate, self._books, tries)
             try:
-                async with aclosing(self._answers.kept(call, candidate, attempt.pieces())) as pieces:
+                async with aclosing(remembered.kept(attempt.pieces())) as pieces:
                     async for piece in pieces:
                         if piece.finish:
                             standing.answered(attempt.first_after)

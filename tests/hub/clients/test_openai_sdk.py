@@ -15,7 +15,7 @@ from llmock.testing import LLMockServer
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from runtime.settings import ModelAlias, PluginsSettings
+from runtime.settings import ModelAlias, PluginsSettings, TelemetrySettings
 from tests.hub.clients.doors import ECHO, PAIR, PARROT, TALK
 from tests.hub.conftest import RealHub
 from tests.vendors.conftest import MARKER
@@ -49,7 +49,9 @@ async def hub(tmp_path: Path, upstream: LLMockServer) -> AsyncIterator[RealHub]:
         "openai": {"api_key": MARKER, "base_url": upstream.base_url("openai")},
         "anthropic": {"api_key": MARKER, "base_url": upstream.base_url("anthropic")},
     }
+    traces = TelemetrySettings(traces=tmp_path / "var" / "traces.jsonl", content=True)
     await found.serve(
+        telemetry=traces,
         models={name: ModelAlias.model_validate(table) for name, table in aliases.items()},
         plugins=PluginsSettings(tables=tables),
     )
@@ -267,6 +269,8 @@ async def test_the_key_of_a_vendor_is_nowhere(
     for path in ("/healthz", "/metrics", "/v1/models", "/usage"):
         async with hub.client.get(path) as page:
             seen.append(await page.text())
+    await hub.world.engine.telemetry.flush()
+    assert "chat gpt-4o" in (tmp_path / "var" / "traces.jsonl").read_text()
     found = [path for path in tmp_path.rglob("*") if path.is_file() and MARKER.encode() in path.read_bytes()]
     assert not any(MARKER in text for text in seen)
     assert found == []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from runtime.cache import MemoryCache, choose_cache
 from runtime.errors import BudgetSpent, CannotStart, InvalidInput, ModelError, Overloaded, PluginError
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
+from runtime.gateway.answers import no_model
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.models import Candidate, in_order
 from runtime.gateway.prices import Prices
@@ -45,7 +47,12 @@ class Failing:
 
 
 def gateway(
-    tmp_path: Any, *providers: Any, tenants: JsonObject | None = None, log: Any = None, **limits: Any
+    tmp_path: Any,
+    *providers: Any,
+    tenants: JsonObject | None = None,
+    log: Any = None,
+    embed: Any = no_model,
+    **limits: Any,
 ) -> Gateway:
     """Return a gateway with the alias `writer`, whose candidates are these providers."""
     catalog = Catalog(registered=[registered(provider) for provider in providers])
@@ -53,7 +60,7 @@ def gateway(
     settings = Settings.model_validate(
         {"workspace": tmp_path, "models": {"writer": alias}, "tenants": tenants or {}}
     )
-    return Gateway(settings, lambda: catalog, Telemetry(), log or Log())
+    return Gateway(settings, lambda: catalog, Telemetry(), log or Log(), embed=embed)
 
 
 def asked(found: Gateway, tenant: str = "default") -> Any:
@@ -299,6 +306,27 @@ async def test_an_answer_is_given_again_and_not_paid_again(tmp_path: Any) -> Non
         "stop",
     )
     assert (first.usage.cost_usd, again.usage.cost_usd) == (0.5, 0.0)
+
+
+async def test_a_like_question_has_the_same_answer_when_all_else_is_equal(tmp_path: Any) -> None:
+    """The vectors are of letters: what matters is who is compared with whom."""
+
+    async def embed(texts: Sequence[str]) -> Any:
+        counts = np.array([[text.count(letter) for letter in "abcxyz"] for text in texts], dtype=np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+    provider = Scripted("one", Delta(text="a"), DONE)
+    found = gateway(tmp_path, provider, cache={"semantic": 0.95}, embed=embed)
+
+    async def ask(question: str, system: str = "s", tenant: str = "default") -> None:
+        said = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+        await asked(found, tenant).complete(ChatRequest("", said))
+
+    for times, more in enumerate(
+        [("abcabcabc",), ("aabbccabc",), ("xyzxyz",), ("abcabcabc", "other"), ("abcabcabc", "s", "b")]
+    ):
+        await ask(*more)
+        assert len(provider.asked) == (1, 1, 2, 3, 4)[times]
 
 
 async def test_half_an_answer_is_never_kept(tmp_path: Any) -> None:
