@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import msgspec
@@ -11,8 +11,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from runtime.errors import InvalidInput, ModelError
-from runtime.graphs.scope import Outcome, StepCall
+from runtime.graphs.scope import MessageSink, Outcome, StepCall
+from runtime.ports import ModelHandle
 from runtime.types import ChatRequest, Delta, Hit, JsonObject, Reply, StatePath
+
+_SHOWN = 30
+"""Characters before and after a mistake that are shown of it."""
 
 
 class LlmParams(BaseModel):
@@ -40,12 +44,38 @@ def llm(question_field: str | None) -> Callable[[StepCall, Mapping[str, Any]], A
         if not params.question and question_field:
             params.question = str(call.values.get(question_field) or "")
         handle = call.context(params, orjson.dumps(params.prompt)).model(params.model)
-        message = call.message() if params.stream and not call.held else None
-        on_delta: Callable[[Delta], None] | None = message.push if message else None
-        reply = await handle.complete(_request(params), on_delta)
-        return Outcome(_result(reply, params.returns), _meta(reply, message.id if message else None))
+        request = _request(params)
+        reply, message = await _complete(call, params, handle, request)
+        try:
+            result = _result(reply, params.returns)
+        except _NoJson as broken:
+            if message:
+                message.fail("restarted", str(broken))
+            reply, message = await _complete(call, params, handle, _mending(request, reply, broken))
+            result = _result(reply, params.returns)
+        return Outcome(result, _meta(reply, message.id if message else None))
 
     return ask
+
+
+async def _complete(
+    call: StepCall, params: LlmParams, handle: ModelHandle, request: ChatRequest
+) -> tuple[Reply, MessageSink | None]:
+    """Ask, and stream the answer as a message when the step does that."""
+    message = call.message() if params.stream and not call.held else None
+    on_delta: Callable[[Delta], None] | None = message.push if message else None
+    return await handle.complete(request, on_delta), message
+
+
+class _NoJson(ModelError):
+    """An answer that should have been JSON."""
+
+
+def _mending(request: ChatRequest, reply: Reply, broken: _NoJson) -> ChatRequest:
+    """Return the request that shows the model its mistake."""
+    ask = f"This is not JSON: {broken} Answer again with the whole JSON and nothing else."
+    more = [{"role": "assistant", "content": reply.text}, {"role": "user", "content": ask}]
+    return replace(request, messages=[*request.messages, *more])
 
 
 def _request(params: LlmParams) -> ChatRequest:
@@ -77,9 +107,11 @@ def _result(reply: Reply, returns: str) -> Any:
     text = reply.text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise ModelError(
-            f"{reply.model} did not answer with JSON; ask for it in the prompt, or retry"
+    except orjson.JSONDecodeError as error:
+        shown = f"{text[max(0, error.pos - _SHOWN) : error.pos]}⏵{text[error.pos : error.pos + _SHOWN]}"
+        raise _NoJson(
+            f"{reply.model} did not answer with JSON ({error.msg} in line {error.lineno}, column "
+            f"{error.colno}, at: {shown}); ask for it in the prompt, or name a model that can."
         ) from None
 
 
