@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.graphs.bodies import Places
 from runtime.graphs.conditions import Condition
+from runtime.graphs.file import END
 from runtime.graphs.templates import look_up
 from runtime.units import duration
 
@@ -58,6 +60,16 @@ def exits(node: Node) -> Iterator[Exit]:
         yield Exit(node.id, "", node.undo, "undone by")
     if node.on_error:
         yield Exit(node.id, ON_ERROR, node.on_error, ON_ERROR)
+
+
+def ways(file: GraphFile) -> dict[str, list[Exit]]:
+    """Return the ways on from each step; what undoes a step or ends an item of a map just ends there."""
+    places = Places(file.nodes)
+    found = {}
+    for id, node in file.nodes.items():
+        inner = places.undoes(id) or bool(places.items(id))
+        found[id] = [exit for exit in exits(node) if exit.label or exit.go != END or not inner]
+    return found
 
 
 def choices(file: GraphFile) -> list[Exit]:

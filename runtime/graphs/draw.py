@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runtime.graphs.decisions import exits
+from runtime.graphs.decisions import exits, ways
 from runtime.graphs.fields import Field
 from runtime.graphs.file import END, GraphFile, Node
 from runtime.types import JsonObject
@@ -15,20 +15,22 @@ def as_text(file: GraphFile) -> str:
     lines = [f"{file.name}: {file.about}" if file.about else file.name, ""]
     lines.append(f"  start -> {file.start}   takes {', '.join(file.input) or 'nothing'}")
     width = max(len(id) for id in file.nodes)
+    drawn = ways(file)
     for id in _order(file):
         node = file.nodes[id]
         lines += ["", f"  {id:<{width}}  {node.use}{_about(node)}"]
-        lines += [f"  {'':<{width}}  {exit.label} -> {exit.go}".rstrip() for exit in exits(node)]
+        lines += [f"  {'':<{width}}  {exit.label} -> {exit.go}".rstrip() for exit in drawn[id]]
     return "\n".join([*lines, "", f"  end        gives {', '.join(file.output)}"])
 
 
 def as_mermaid(file: GraphFile) -> str:
     """Return a Mermaid flowchart."""
     lines = ["flowchart TD", f'    start(["{_escape(file.name)}"]) --> {_id(file.start)}']
+    drawn = ways(file)
     for id, node in file.nodes.items():
         shape = ("{", "}") if node.use in ("branch", "approve") else ("[", "]")
         lines.append(f'    {_id(id)}{shape[0]}"{_escape(id)}<br/>{_escape(node.use)}"{shape[1]}')
-        for exit in exits(node):
+        for exit in drawn[id]:
             arrow = f'-->|"{_escape(exit.label)}"|' if exit.label else "-->"
             lines.append(f"    {_id(id)} {arrow} {_id(exit.go)}")
     outputs = ", ".join(file.output)
@@ -47,10 +49,11 @@ def as_markdown(file: GraphFile) -> str:
             f"- settings: {', '.join(f'`{name}` = {value}' for name, value in file.settings.items())}"
         )
     lines += ["", "| step | what it does | where it goes |", "|---|---|---|"]
+    drawn = ways(file)
     for id in _order(file):
         node = file.nodes[id]
-        ways = "<br>".join(f"{exit.label} → {exit.go}".strip() for exit in exits(node))
-        lines.append(f"| `{id}` | {_cell(node.use + _about(node))} | {_cell(ways)} |")
+        goes = "<br>".join(f"{exit.label} → {exit.go}".strip() for exit in drawn[id])
+        lines.append(f"| `{id}` | {_cell(node.use + _about(node))} | {_cell(goes)} |")
     return "\n".join([*lines, "", "```mermaid", as_mermaid(file), "```"])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final, NamedTuple
 
-from runtime.graphs.decisions import Exit, exits
+from runtime.graphs.decisions import Exit, exits, ways
 from runtime.graphs.file import END, GraphFile
 
 _START: Final = "start"
@@ -36,10 +36,8 @@ class _Box(NamedTuple):
 def as_svg(file: GraphFile) -> str:
     """Return the drawing; it needs no script and no font of its own."""
     boxes = _places(file)
-    ways = _joined(
-        [Exit(_START, "", file.start), *(way for node in file.nodes.values() for way in exits(node))]
-    )
-    back = [way for way in ways if boxes[way.go].row <= boxes[way.step].row]
+    drawn = _joined([Exit(_START, "", file.start), *(way for each in ways(file).values() for way in each)])
+    back = [way for way in drawn if boxes[way.go].row <= boxes[way.step].row]
     width = max(box.x for box in boxes.values()) + _WIDTH / 2 + _MARGIN
     width += _LABELS + _SIDE * (len(back) + 1) if back else 0
     height = max(box.y for box in boxes.values()) + _HEIGHT / 2 + _MARGIN
@@ -50,7 +48,7 @@ def as_svg(file: GraphFile) -> str:
             f"<title>{title}</title><style>{_STYLE}</style>",
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
             'orient="auto"><path d="M0 0L8 4L0 8z" fill="#59636e"/></marker></defs>',
-            *(_forward(way, boxes) for way in ways if way not in back),
+            *(_forward(way, boxes) for way in drawn if way not in back),
             *(_backward(way, boxes, number, width) for number, way in enumerate(back)),
             *(_box(file, id, box) for id, box in boxes.items()),
             "</svg>",
@@ -58,10 +56,10 @@ def as_svg(file: GraphFile) -> str:
     )
 
 
-def _joined(ways: Iterable[Exit]) -> list[Exit]:
+def _joined(several: Iterable[Exit]) -> list[Exit]:
     """Return one way from a step to another, also where several lead there."""
     labels: dict[tuple[str, str], list[str]] = {}
-    for way in ways:
+    for way in several:
         labels.setdefault((way.step, way.go), []).extend([way.label] if way.label else [])
     return [Exit(step, "", go, "; ".join(told)) for (step, go), told in labels.items()]
 

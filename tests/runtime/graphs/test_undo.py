@@ -85,7 +85,9 @@ def test_a_step_that_undoes_another_needs_no_next_and_reads_its_result(make: Mak
 def test_a_drawing_shows_what_undoes_a_step(make: Make) -> None:
     version = make(GRAPH).get("good")
     assert isinstance(version, GraphVersion)
-    assert "undone by -> free" in as_text(version.spec)
+    drawn = as_text(version.spec)
+    assert "undone by -> free" in drawn
+    assert drawn.count("-> end") == 1  # what undoes a step leads nowhere
 
 
 @pytest.mark.parametrize(
