@@ -9,7 +9,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from langgraph.graph import END as LANGGRAPH_END
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite, interrupt
@@ -20,13 +19,13 @@ from runtime.graphs.approval import decision_of, question, schema_of
 from runtime.graphs.bodies import item_names, reached
 from runtime.graphs.conditions import Condition, compile_condition
 from runtime.graphs.decisions import Decision, branch_key, why_else, why_held, why_not
-from runtime.graphs.file import END, GraphFile, Node
+from runtime.graphs.file import GraphFile, Node
 from runtime.graphs.kinds import KINDS
 from runtime.graphs.mapping import gathered, map_action
 from runtime.graphs.parameters import Filled, compile_value
 from runtime.graphs.scope import Action, RunScope
 from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge_loops, reducer
-from runtime.graphs.steps import retry_policy, step_function
+from runtime.graphs.steps import langgraph_step, retry_policy, step_function
 from runtime.graphs.steps import undo as undo_step
 from runtime.graphs.work import inner_work, work
 from runtime.types import Effect, JsonObject
@@ -109,7 +108,7 @@ class _Compiler:
         if node.use == "wait":
             fill = compile_value(node.params, partial(_needed_by, self._secret, self._file, node))
             builder.add_node(node.id, _wait(node, saving, fill))
-            builder.add_edge(node.id, _end(node.next))
+            builder.add_edge(node.id, langgraph_step(node.next))
             return
         plugin = node.use if node.use.partition(".")[0] in KINDS and "." in node.use else None
         builder.add_node(
@@ -119,7 +118,7 @@ class _Compiler:
             destinations=_ends(node) if node.on_error else None,
         )
         if not node.on_error:
-            builder.add_edge(node.id, _end(node.next))
+            builder.add_edge(node.id, langgraph_step(node.next))
 
     def _graph_inside(self, node: Node) -> Any:
         """Return the compiled graph that a step runs, if it runs one."""
@@ -170,12 +169,8 @@ def _needed_by(secret: LookUpSecret, file: GraphFile, node: Node, reference: str
     return secret(reference, f"the step {node.id} of the graph {file.name}")
 
 
-def _end(step: str) -> str:
-    return LANGGRAPH_END if step == END else step
-
-
 def _ends(node: Node) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_end(step) for step in node.targets))
+    return tuple(dict.fromkeys(langgraph_step(step) for step in node.targets))
 
 
 # --------------------------------------------------------------------------- branches
@@ -201,7 +196,7 @@ def _branch(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Awaita
             span.set(branch=decision.go, reason=decision.why, missing="; ".join(decision.missing) or None)
             scope.decided(decision)
         update = {LOOPS: {node.id: loops}} if node.max_loops is not None else None
-        return Command(goto=_end(decision.go), update=update)
+        return Command(goto=langgraph_step(decision.go), update=update)
 
     # LangGraph hands over the runtime by the annotation, which it cannot read from a closure's text.
     branch.__annotations__["runtime"] = Runtime[RunScope]
@@ -228,7 +223,7 @@ def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Await
             span.set(branch=choice)
             update = saving.update(decision, {}, values)
             scope.decided(Decision(node.id, choice, approval.choices[choice], f"{choice} was chosen"))
-        return Command(goto=_end(approval.choices[choice]), update=update)
+        return Command(goto=langgraph_step(approval.choices[choice]), update=update)
 
     approve.__annotations__["runtime"] = Runtime[RunScope]
     return approve

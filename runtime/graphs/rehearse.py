@@ -19,7 +19,7 @@ from runtime.graphs.fields import checked_input
 from runtime.graphs.file import GraphFile
 from runtime.graphs.findings import in_sentence, near
 from runtime.graphs.scope import Outcome, RunScope, StepCall
-from runtime.telemetry import Telemetry, get_logger
+from runtime.telemetry import Telemetry
 from runtime.types import JsonObject, Run, RunStatus, Usage
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class _Stage:
             catalog=Catalog(),
             services=cast(Services, _Nobody()),
             telemetry=Telemetry(),
-            log=get_logger(__name__),
+            log=_Silence(),
             messages=_no_message,
             custom=lambda name, payload: None,
             settled=_settled,
@@ -241,6 +241,15 @@ class _Nobody:
 
     def __getattr__(self, name: str) -> NoReturn:
         _refuse(name)
+
+
+class _Silence:
+    """The log of a rehearsal: what happens is in its report."""
+
+    def debug(self, event: str, **values: Any) -> None:
+        """Say nothing."""
+
+    info = warning = error = debug
 
 
 def _refuse(what: str) -> NoReturn:

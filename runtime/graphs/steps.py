@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from langgraph.constants import END as LANGGRAPH_END
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from langgraph.types import Command, RetryPolicy
@@ -23,7 +24,7 @@ from runtime.errors import (
 )
 from runtime.extensions.failures import in_words
 from runtime.graphs.decisions import ON_ERROR, Decision
-from runtime.graphs.file import Node
+from runtime.graphs.file import END, Node
 from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
 from runtime.graphs.state import ITEM, Saving
 from runtime.types import Effect, JsonObject
@@ -77,14 +78,19 @@ def step_function(
                     span.record(failed)
                     scope.log.warning("step failed, its on_error follows", step=node.id, reason=str(failed))
                     scope.decided(Decision(node.id, ON_ERROR, node.on_error, str(failed)))
-                    return Command(goto=node.on_error)
+                    return Command(goto=langgraph_step(node.on_error))
                 raise failed from error
             finally:
                 scope.telemetry.metrics.step(node.use, time.monotonic() - started)
         # With on_error there are two ways on, so the step itself says which.
-        return Command(update=update, goto=node.next) if node.on_error else update
+        return Command(update=update, goto=langgraph_step(node.next)) if node.on_error else update
 
     return step
+
+
+def langgraph_step(step: str) -> str:
+    """Return a step's name as LangGraph knows it: the end has one of its own."""
+    return LANGGRAPH_END if step == END else step
 
 
 async def undo(node: Node, action: Action, values: JsonObject, effect: Effect, scope: RunScope) -> Any:
