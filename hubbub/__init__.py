@@ -1,5 +1,6 @@
 """The author API: everything a plugin needs, and nothing else."""
 
+import hubbub._place  # noqa: F401 - first: it says so when another package stands in the way
 from runtime.errors import (
     HubbubError,
     InvalidInput,

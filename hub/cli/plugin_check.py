@@ -42,7 +42,7 @@ def command(target: Target, paths: tuple[Path, ...], as_json: bool) -> int:
     """
     settings = target.settings()
     files = [path.resolve() for path in paths if not path.name.startswith("_")]  # those are no plugins
-    findings = [finding for file in files for finding in _check(file, settings)]
+    findings = [finding for file in files for finding in examine(file, settings)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -50,7 +50,8 @@ def command(target: Target, paths: tuple[Path, ...], as_json: bool) -> int:
     return 1 if any(finding.state == "failed" for finding in findings) else 0
 
 
-def _check(path: Path, settings: Settings) -> Iterator[Finding]:
+def examine(path: Path, settings: Settings) -> Iterator[Finding]:
+    """Yield what was found: whether the file loads alone, and how each standard test ended."""
     from hubbub.testing.checking import check
     from runtime.extensions.alone import load_alone
     from runtime.extensions.source import forget

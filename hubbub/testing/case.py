@@ -148,8 +148,10 @@ class CallTests(StandardTests):
 
         async def ask(subject: Subject) -> None:
             for example in self._examples(subject.value):
-                before = copy.deepcopy(example)
+                before, params = copy.deepcopy(example), repr(self.context(subject).params)
                 await self._use(subject, example)
+                after = repr(subject.contexts[-1].params)
+                assert after == params, f"it changed ctx.params to {shown(after)}; work on a copy"
                 assert repr(example) == repr(before), (
                     f"it changed what it was given from {shown(before)} to {shown(example)}; work on a copy"
                 )

@@ -16,7 +16,10 @@ from hubbub.testing.values import shown
 
 
 class ToolTests(CallTests):
-    """Examples are arguments, as mappings; `failing` are such as the tool must refuse or fail on."""
+    """Examples are arguments, as mappings; `failing` are such as the tool must refuse or fail on.
+
+    Both may be attributes of the tool itself.
+    """
 
     kind = "tool"
     stateless = False
@@ -45,13 +48,14 @@ class ToolTests(CallTests):
 
     def test_what_must_fail_raises(self) -> None:
         """A failure is raised, so that the graph can retry, undo or say it; it is no result."""
-        if not self.failing:
+        failing = self.failing or getattr(self.make(), "failing", ())
+        if not failing:
             raise unittest.SkipTest("there is nothing that must fail: give failing = (…)")
 
         given: list[Any] = []
 
         async def ask(subject: Subject) -> None:
-            for example in self.failing:
+            for example in failing:
                 with suppress(Exception):
                     arguments = subject.value.Args.model_validate(example)
                     given.append((example, await subject.raw("run", arguments, self.context(subject))))

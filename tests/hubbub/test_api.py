@@ -143,3 +143,12 @@ def test_importing_it_brings_nothing_of_the_hub_along() -> None:
     )
     for heavy in ("hub", "plugins", "aiohttp", "langgraph", "chromadb", "numpy"):
         assert f"'{heavy}'" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["runtime", "hub"])
+def test_a_package_that_stands_in_the_way_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").write_text("")
+    command = [sys.executable, "-c", "import hubbub"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert f"hubbub needs its own package {name}, and Python finds {tmp_path / name} in its" in done.stderr

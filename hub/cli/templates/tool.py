@@ -13,6 +13,7 @@ class Sample:
     name = "sample"
     description = "Divides one number by another."
     examples = ({"a": 6, "b": 3}, {"a": 5})
+    failing = ({"a": 1, "b": 0},)
 
     class Args(BaseModel):
         """What the tool takes; a model is told these descriptions."""
