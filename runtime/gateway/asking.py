@@ -42,6 +42,8 @@ class Ask(Protocol[P]):
     piece: type[P]
     operation: str
     """What spans call it: "chat" or "embeddings"."""
+    whole: bool
+    """Whether the answer comes as a whole, so that nothing can be expected of it before its end."""
 
     def pieces(self, candidate: Candidate, ctx: Context, deadline: float) -> AsyncGenerator[P, None]:
         """Yield a candidate's answer, until `deadline` on time.monotonic()."""
@@ -67,6 +69,7 @@ class ChatAsk:
 
     piece = Delta
     operation = "chat"
+    whole = False
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request

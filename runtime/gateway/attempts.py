@@ -83,7 +83,8 @@ class Attempt(Generic[P]):
                 self._note(span, outcome, whole)
 
     async def _asked(self) -> AsyncGenerator[P, None]:
-        first = Deadline(min(self._end, self._started + self._call.limits.first_token_timeout))
+        soon = self._end if self._call.ask.whole else self._started + self._call.limits.first_token_timeout
+        first = Deadline(min(self._end, soon))
         held: list[P] = []
         pieces = self._call.ask.pieces(self._candidate, _within(self._call.ctx, self._end), self._end)
         try:
@@ -157,10 +158,11 @@ class Attempt(Generic[P]):
             )
 
     def _silent(self) -> ModelError:
-        seconds, alias = self._call.limits.first_token_timeout, self._call.alias
+        limits, alias = self._call.limits, self._call.alias
+        name = "attempt_timeout" if self._call.ask.whole else "first_token_timeout"
         return ModelError(
-            f"{self._candidate.label} sent nothing within {seconds:g} s; "
-            f"raise [models.{alias}] first_token_timeout, or ask again.",
+            f"{self._candidate.label} sent nothing within {getattr(limits, name):g} s; "
+            f"raise [models.{alias}] {name}, or ask again.",
             reason="timeout",
         )
 

@@ -44,6 +44,7 @@ class RelayAsk:
 
     def __init__(self, request: RawRequest, dialect: Dialect) -> None:
         self._request, self._dialect = request, dialect
+        self.whole = not request.stream
 
     async def pieces(
         self, candidate: Candidate, ctx: Context, deadline: float
@@ -112,6 +113,7 @@ class EmbedAsk:
 
     piece = Embeddings
     operation = "embeddings"
+    whole = True
 
     def __init__(self, texts: Sequence[str], dimensions: int | None) -> None:
         self._texts, self._dimensions = texts, dimensions

@@ -63,7 +63,7 @@ class Road:
     def _leg(self, call: Call[P], waiting: list[Candidate], failures: Failures) -> AsyncGenerator[P, None]:
         """Return the answer of the next candidate, or of the two next where the first is slow to begin."""
         first = self._from_one(call, waiting.pop(0), failures)
-        if not call.limits.hedge_after or not waiting:
+        if not call.limits.hedge_after or not waiting or call.ask.whole:
             return first
         return hedged(first, lambda: self._from_one(call, waiting.pop(0), failures), call.limits.hedge_after)
 

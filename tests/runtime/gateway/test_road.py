@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.dialects.chat import Chat
 from runtime.cache import MemoryCache, choose_cache
 from runtime.errors import BudgetSpent, CannotStart, InvalidInput, ModelError, Overloaded, PluginError
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
@@ -20,12 +21,23 @@ from runtime.gateway.answers import no_model
 from runtime.gateway.gateway import Gateway
 from runtime.gateway.models import Candidate, in_order
 from runtime.gateway.prices import Prices
+from runtime.gateway.relaying import RelayAsk
 from runtime.gateway.retries import LONGEST, wait_before_retry
 from runtime.gateway.standing import Standing
 from runtime.ports import Context
 from runtime.settings import BreakerSettings, ModelAlias, Price, Settings
 from runtime.telemetry import Telemetry
-from runtime.types import ChatRequest, Delta, JsonObject, ModelCall, ToolCall, Usage, UsageQuery
+from runtime.types import (
+    ChatRequest,
+    Delta,
+    JsonObject,
+    ModelCall,
+    RawChunk,
+    RawRequest,
+    ToolCall,
+    Usage,
+    UsageQuery,
+)
 from tests.runtime.gateway.test_gateway import DONE, REQUEST, Log, Scripted, context, registered
 
 BUSY = ModelError("It is busy; ask again.", reason="overloaded")
@@ -455,6 +467,32 @@ async def test_a_reply_says_what_it_cost(tmp_path: Any) -> None:
     found = gateway(tmp_path, provider, log=Log(calls.append), use=use)
     reply = await asked(found).complete(REQUEST)
     assert reply.usage.cost_usd == calls[0].usage.cost_usd == pytest.approx(3.0)
+
+
+async def test_an_answer_that_comes_as_a_whole_has_no_first_piece_to_wait_for(tmp_path: Any) -> None:
+    class Whole:
+        name, dialects = "one", ("openai.chat",)
+
+        async def stream(self, request: ChatRequest, ctx: Context) -> AsyncIterator[Delta]:
+            """Never asked: the dialect is its own."""
+            raise AssertionError
+            yield
+
+        async def relay(self, request: RawRequest, ctx: Context) -> AsyncIterator[RawChunk]:
+            """Take longer than a first piece may."""
+            await asyncio.sleep(0.2)
+            yield RawChunk(b"{}", True, Usage(1, 1), "stop")
+
+    found = gateway(tmp_path, Whole(), first_token_timeout=0.05, hedge_after=0.05)
+    request = RawRequest("openai.chat", "writer", {"messages": []})
+    ask: Any = RelayAsk(request, cast(Any, Chat()))
+    pieces = [piece async for piece in found.answer(ask, "writer", found.limits("writer"), asked_by())]
+    assert [(piece.data, piece.model) for piece in pieces] == [(b"{}", "one:large")]
+
+
+def asked_by() -> Context:
+    """Return a caller."""
+    return cast(Context, context())
 
 
 async def test_a_caller_with_less_time_leaves_and_the_answer_goes_on_for_the_others(tmp_path: Any) -> None:
