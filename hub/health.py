@@ -121,7 +121,7 @@ def _graph(state: GraphState) -> Health:
     if state.canary:
         told.append(f"{state.percent} % of the threads get version {state.canary}")
     if state.draft:
-        told.append(f"version {state.draft} is written and not published")
+        told.append(f"version {state.draft} is written and not live")
     told += [str(finding) for finding in state.findings]
     return Health(not state.errors, "; ".join(told))
 

@@ -46,10 +46,14 @@ class GraphState:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a file said when it was read last."""
+    """What a file said when it was read last: its version, "" with mistakes, and the hash of its text."""
 
     version: str
     findings: tuple[Finding, ...]
+    digest: str
+
+
+_UNREAD = _Seen("", (), "")
 
 
 class ServedGraphs:
@@ -128,9 +132,13 @@ class ServedGraphs:
             return GraphState(name, python.version)
         if (lack := self._library.lacks().get(name)) is not None:
             return GraphState(name, findings=(lack,))
-        seen, publication = self._seen.get(name), self._publications.get(name)
-        findings, written = (seen.findings, seen.version) if seen else ((), "")
-        if publication is None or (not self._by_hand and not self._library.has_file(name)):
+        seen, publication = self._seen.get(name, _UNREAD), self._publications.get(name)
+        written, findings = seen.version, seen.findings
+        if not self._by_hand and (written or not self._library.has_file(name)):
+            held = publication is not None and publication.held == seen.digest
+            if not held:  # what is written is what the next run gets, asked for or not
+                return GraphState(name, written, findings=findings)
+        if publication is None:
             return GraphState(name, draft=written, findings=findings)
         live, canary = publication.live, publication.canary
         draft = "" if written in (live, canary) else written
@@ -269,7 +277,7 @@ class ServedGraphs:
         if state.errors:
             _warn(state)
         elif state.version:
-            _log.info("graph", graph=name, version=state.version, draft=state.draft or None)
+            _log.info("graph is live", graph=name, version=state.version, draft=state.draft or None)
         else:
             _log.info("graph is gone", graph=name)
         self.told(state)
@@ -305,7 +313,7 @@ class ServedGraphs:
         if draft.version is None or (before and before.held == digest(draft.text)):
             return
         self._kept.hold(draft.version)
-        if before is None or before.held or before.live != draft.version.version:
+        if before is None or before.held or before.canary or before.live != draft.version.version:
             await self._put(published(before, name, draft.version.version, time.time()), [draft.version])
 
     async def _read(self, name: str, within: tuple[str, ...] = ()) -> Draft:
@@ -314,7 +322,8 @@ class ServedGraphs:
         within = (*within, name)
         inside = {each: await self._inside(each, within) for each in source.inside}
         draft = await asyncio.to_thread(self._library.draft, source, inside)
-        self._seen[name] = _Seen(draft.version.version if draft.version else "", draft.findings)
+        written = draft.version.version if draft.version else ""
+        self._seen[name] = _Seen(written, draft.findings, digest(draft.text))
         return draft
 
     async def _inside(self, name: str, within: tuple[str, ...]) -> GraphVersion | str:

@@ -374,3 +374,25 @@ async def test_a_graph_that_comes_to_contain_itself_is_refused_and_the_last_good
     await desk.save(served, inner=ring)
     assert "the graph inner would contain itself" in str(served.state("inner").errors[0])
     assert await served.get("outer") is before
+
+
+async def test_a_state_names_what_the_next_run_gets_whether_or_not_somebody_has_asked(
+    desk: Desk, good: str, edited: str
+) -> None:
+    served = await desk.open(good=good)
+    await served.check()
+    (checked,) = await served.states()
+    assert checked == GraphState("good", (await served.get("good")).version)
+    await desk.save(served, good=edited)
+    (live,) = await served.states()
+    await served.rollback("good")
+    assert await served.states() == [GraphState("good", checked.version, draft=live.version)]
+
+
+async def test_a_save_ends_a_canary_that_was_begun_by_hand(desk: Desk, good: str, edited: str) -> None:
+    by_hand = await desk.open(by_hand=True, good=good)
+    live = (await by_hand.publish("good")).version
+    await desk.save(by_hand, good=edited)
+    await by_hand.publish("good", 50)
+    served = await desk.open(good=good)
+    assert {(await served.get("good", f"thread {number}")).version for number in range(20)} == {live}
