@@ -26,7 +26,7 @@ VERBS = {
     "usage": "Sum up the calls of models: how many, how many broke off, their tokens, time and cost.",
     "views": "Look after the views: threads, runs and usage, folded from the log.",
     "graph": "Look at the graphs, try them, publish them.",
-    "plugin": "Look at the plugins.",
+    "plugin": "Look at the plugins, make new ones, check them.",
     "models": "Fetch the embedding model that search by meaning needs.",
     "key": "Make, list and revoke API keys.",
     "doctor": "Look at everything Hubbub needs here.",
