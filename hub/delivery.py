@@ -89,6 +89,7 @@ class Delivery:
     _rest: asyncio.Future[None] | None = None
     _waited: bool = False
     _closed: bool = False
+    _last: bool = False
     _coming: Counter[str] = field(default_factory=Counter)
     _taken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -157,7 +158,10 @@ class Delivery:
             self._rest.set_result(None)
 
     async def written(self) -> None:
-        """Wait until what is ready has been written."""
+        """Wait until all that there is has been written: nobody subscribes any more."""
+        self._last = True
+        self._grown.update(self._watched)
+        self._go()
         while self._task is not None:
             await asyncio.wait([self._task])
 
@@ -324,7 +328,7 @@ class Delivery:
     def _without_end(self, feed: Feed, events: Sequence[Event]) -> Sequence[Event]:
         """Leave a run's end, and what follows, for a moment later if further subscriptions may come."""
         loop = asyncio.get_running_loop()
-        if loop.time() >= feed.ends_from:
+        if self._last or loop.time() >= feed.ends_from:
             return events
         first = next((index for index, event in enumerate(events) if ends(event)), None)
         if first is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -260,8 +261,8 @@ async def test_a_thread_whose_graph_is_gone_is_refused_aloud_and_still_listed(
 ) -> None:
     thread = await waiting(sdk)
     (real.world.folder / "graphs" / "approve.toml").unlink()
-    for kept in (real.world.folder / "var" / "graphs").glob("approve-*.toml"):
-        kept.unlink()
+    with sqlite3.connect(real.world.folder / "var" / "hubbub.db") as database:
+        database.execute("DELETE FROM graph_texts WHERE graph = 'approve'")
     await real.restart()
     with pytest.raises(NotFoundError, match="cannot be run any more"):
         await sdk.threads.get_state(thread)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from runtime.errors import Conflict, InvalidInput, NoSuchCheckpoint, NoSuchInterrupt, NotFound
@@ -95,8 +97,8 @@ async def test_states_are_read_with_the_version_that_wrote_them(world: World) ->
 async def test_a_state_whose_version_is_gone_is_refused_aloud(world: World) -> None:
     run = await waiting(world)
     world.write(approve=APPROVE.replace('"publish {{', '"shout {{'))
-    for kept in (world.folder / "var" / "graphs").glob("approve-*.toml"):
-        kept.unlink()
+    with sqlite3.connect(world.folder / "var" / "hubbub.db") as database:
+        database.execute("DELETE FROM graph_texts WHERE graph = 'approve'")
     await world.restart()
     for reading in (
         state(world),
