@@ -88,7 +88,11 @@ undo = "refund"
 
 [node.sure]
 use  = "branch"
-when = [ { if = "mode == 'again'", go = "account" }, { if = "mode == 'ask'", go = "ask" }, { else = "end" } ]
+when = [
+  { if = "mode == 'again' && has(state.desk)", go = "account" },
+  { if = "mode == 'ask'", go = "ask" },
+  { else = "end" },
+]
 
 [node.ask]
 use     = "approve"
