@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from runtime.extensions import source
 from runtime.extensions.catalog import Catalog
 from runtime.extensions.deadline import GRACE
+from runtime.extensions.failures import in_words
 from runtime.extensions.finder import FIRST_PARTY, PluginFile, find_files
 from runtime.extensions.host import Host
 from runtime.extensions.lifecycle import close_plugin, close_plugins, start_plugin
@@ -95,7 +96,10 @@ class Plugins:
     async def _follow(self, watch: FolderWatch) -> None:
         async with aclosing(watch.changes()) as changes:
             async for _ in changes:
-                await self.refresh()
+                try:
+                    await self.refresh()
+                except Exception as error:  # the next edit must be seen all the same
+                    _log.error("edit of a plugin not taken", reason=in_words(error), exc_info=error)
 
     async def _sweep(self) -> None:
         while True:
@@ -107,9 +111,10 @@ class Plugins:
         async with self._refreshing:
             before = {each.file.path: each for each in self._loaded}
             after, self._odd = await asyncio.to_thread(self._refreshed, before)
-            for each in after:
-                if each.info.module and each is not before.get(each.file.path):
-                    after[after.index(each)] = _kept(before.get(each.file.path), await _started(each))
+            begun = {"", *(each.info.module for each in self._loaded)}
+            for at, each in enumerate(after):
+                if each.info.module not in begun:  # also not one that goes on after a bad edit
+                    after[at] = _kept(before.get(each.file.path), await _started(each))
             if not _same(self._loaded, after):
                 await self._take(after)
 

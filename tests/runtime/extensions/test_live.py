@@ -149,6 +149,28 @@ async def test_a_bad_edit_leaves_the_last_good_one_serving(there: Workspace, tex
     assert await there.score() == 0.75
 
 
+async def test_who_goes_on_after_a_bad_edit_is_not_started_again(there: Workspace) -> None:
+    await there.edit(start="seen.append('started')")
+    seen = sys.modules[there.scorer().plugin.module].seen
+    await there.edit(text="1 / 0")
+    await there.edit(start="1 / 0")
+    assert there.info().state == "stale"
+    assert seen == ["started"]
+
+
+async def test_an_edit_is_seen_after_one_that_failed_in_whoever_depends_on_plugins(there: Workspace) -> None:
+    async def fail() -> None:
+        raise OSError("no such thing")
+
+    there.plugins.changed = fail
+    following = asyncio.create_task(there.plugins.follow())
+    for value in (0.75, 0.875):
+        there.write(value=value)
+        await _until(lambda: there.scorer().value.score.__code__.co_consts[-1] == value)  # noqa: B023
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
 async def test_an_edit_that_cannot_start_is_a_bad_edit(there: Workspace) -> None:
     await there.edit(start="1 / 0")
     assert there.info().state == "stale"
