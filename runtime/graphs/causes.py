@@ -11,7 +11,7 @@ from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.findings import Finding, Findings, Note, alike
 
 _WAYS = frozenset({"use", "next", "on_error", "when", "choices", "wait", "do", "undo"})
-_ABOUT_WAYS = frozenset({"E03", "E04", "E05", "E16"})
+_ABOUT_WAYS = frozenset({"E03", "E04", "E05"})
 
 
 def leave_causes(findings: Findings, file: GraphFile) -> None:

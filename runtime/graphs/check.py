@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +10,7 @@ from runtime.graphs.bodies import Places
 from runtime.graphs.cases import check_cases, check_condition
 from runtime.graphs.causes import as_it_was_meant, leave_causes
 from runtime.graphs.fields import Field
-from runtime.graphs.file import END, LATER, GraphFile, Node
+from runtime.graphs.file import END, GraphFile, Node
 from runtime.graphs.findings import Findings, near
 from runtime.graphs.flow import check_flow
 from runtime.graphs.inner import check_inner
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from runtime.extensions.catalog import Catalog
     from runtime.graphs.text_version import GraphVersion
 
-BUILT_IN: Final = ("llm", "branch", "set", "approve", "map", "graph", "wait", "fail")
+BUILT_IN: Final = ("llm", "agent", "branch", "set", "approve", "map", "graph", "wait", "fail")
 _KINDS: Final = ("retriever", "scorer", "recommender", "model", "tool", "step")
+_ASKING: Final = ("llm", "agent")
 _ACTING: Final = ("tool.", "step.")
 _WORDS = frozenset({"state", "input", "settings"})
 
@@ -68,9 +69,9 @@ def check_document(
 
 def own_params(file: GraphFile, catalog: Catalog) -> dict[str, type[BaseModel] | None]:
     """Return the parameters that each used plugin object declares, by `use`: they are part of the version."""
-    return {
-        node.use: _declared(catalog, node.use) for node in file.nodes.values() if node.use not in BUILT_IN
-    }
+    uses = [node.use for node in file.nodes.values() if node.use not in BUILT_IN]
+    uses += [tool for node in file.nodes.values() for tool in node.tools]
+    return {use: _declared(catalog, use) for use in uses}
 
 
 def _declared(catalog: Catalog, use: str) -> type[BaseModel] | None:
@@ -79,6 +80,13 @@ def _declared(catalog: Catalog, use: str) -> type[BaseModel] | None:
     if found is None:
         return None
     return found.value.Args if kind == "tool" else found.Params
+
+
+def _asking(use: str) -> type[BaseModel]:
+    from runtime.graphs.agent import AgentParams
+    from runtime.graphs.llm import LlmParams
+
+    return AgentParams if use == "agent" else LlmParams
 
 
 class _NodeCheck:
@@ -115,7 +123,10 @@ class _NodeCheck:
             case "set":
                 self._check_set()
             case "llm":
-                self._check_llm()
+                self._check_asking()
+            case "agent":
+                self._check_asking()
+                self._check_tools()
             case _:
                 self._check_plugin()
         if self._node.undo:
@@ -187,11 +198,10 @@ class _NodeCheck:
             self._check_written(name, *self._path, "set", name)
             self._check_value(name, raw, *self._path, "set", name)
 
-    def _check_llm(self) -> None:
-        from runtime.graphs.llm import LlmParams
-
+    def _check_asking(self) -> None:
+        use = self._node.use
         check_parameters(
-            self._node.params, LlmParams, self._findings, *self._path, use="llm", others=STANDARD
+            self._node.params, _asking(use), self._findings, *self._path, use=use, others=STANDARD
         )
         for key, value in self._node.params.items():
             if isinstance(value, str) and value.startswith(SECRET):
@@ -201,6 +211,13 @@ class _NodeCheck:
         if isinstance(alias, str) and alias not in self._aliases:
             help = near(alias, self._aliases)
             self._findings.add("E14", f"config.toml has no model {alias}", *self._path, "model", help=help)
+
+    def _check_tools(self) -> None:
+        known = [f"tool.{name}" for name in self._catalog.names("tool")]
+        for index, tool in enumerate(self._node.tools):
+            if tool not in known:
+                help = self._remedy(tool, known)
+                self._findings.add("E06", f"there is no {tool}", *self._path, "tools", index, help=help)
 
     def _check_plugin(self) -> None:
         from runtime.graphs.kinds import KINDS
@@ -221,10 +238,11 @@ class _NodeCheck:
             rest = {key: value for key, value in rest.items() if key in fields_of(own)}
         check_parameters(rest, own, self._findings, *self._path, use=use, others=others)
 
-    def _remedy(self, use: str) -> str:
-        known = [*BUILT_IN, *(f"{kind}.{name}" for kind in _KINDS for name in self._catalog.names(kind))]
-        if use in LATER:
-            return f"{LATER[use]} are not part of this version"
+    def _remedy(self, use: str, known: Sequence[str] = ()) -> str:
+        known = known or [
+            *BUILT_IN,
+            *(f"{kind}.{name}" for kind in _KINDS for name in self._catalog.names(kind)),
+        ]
         broken = [plugin for plugin in self._catalog.plugins if plugin.state == "failed"]
         named = next((plugin for plugin in broken if plugin.name == use.partition(".")[2]), None)
         if named:
@@ -271,10 +289,8 @@ class _NodeCheck:
 
     def _bare_names(self) -> set[str]:
         """Return the parameters that are names of state fields."""
-        if self._node.use == "llm":
-            from runtime.graphs.llm import LlmParams
-
-            model: type[BaseModel] | None = LlmParams
+        if self._node.use in _ASKING:
+            model: type[BaseModel] | None = _asking(self._node.use)
         else:
             model = _declared(self._catalog, self._node.use) if self._node.use not in BUILT_IN else None
         return {name for name, field in fields_of(model).items() if is_state_path(field)}
@@ -338,7 +354,7 @@ class _NodeCheck:
                 self._check_written(name, *path, name)
                 self._check_text(raw, frozenset({"result", "meta"}), *path, name)
                 self._check_value(name, raw, *path, name)
-        elif node.use == "llm":
+        elif node.use in _ASKING:
             message = f"the answer of {node.id} goes nowhere"
             self._findings.add_key("W01", message, *self._path, help='add save = "answer"')
 

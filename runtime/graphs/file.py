@@ -19,11 +19,6 @@ MAX_STEPS = 100
 MAX_PARALLEL = 8
 """Items of a map that are worked on at once when it says nothing."""
 
-LATER: Final = {
-    "agent": "agents",
-}
-"""Kinds of steps of the format that this version does not run."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -94,6 +89,13 @@ class Node:
             return list(self.approval.choices.values())
         following = [way.go for way in self.ways] if self.use == "branch" else [self.next]
         return [*following, *([self.on_error] if self.on_error else [])]
+
+    @property
+    def tools(self) -> list[str]:
+        """What an agent may call, as a step would use it: `sql` and `tool.sql` are the same."""
+        named = self.params.get("tools") if self.use == "agent" else None
+        names = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+        return [name if name.startswith("tool.") else f"tool.{name}" for name in names]
 
 
 @dataclass(frozen=True, slots=True)

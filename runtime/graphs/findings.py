@@ -25,7 +25,6 @@ CODES: Final = {
     "E13": "a loop that can never end",
     "E14": "a model alias that is not configured",
     "E15": "what looks like a secret",
-    "E16": "not part of this version of Hubbub",
     "E17": "a graph written in Python that cannot be made",
     "E18": "a test that proves nothing",
     "E19": "a field that several write at once, without a merge",

@@ -150,4 +150,4 @@ def written(node: Node, file: GraphFile) -> set[str]:
     if node.save:
         return set(node.save)
     # Its result may have any field.
-    return set() if node.use == "llm" else set(file.state)
+    return set() if node.use in ("llm", "agent") else set(file.state)

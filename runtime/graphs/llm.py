@@ -47,12 +47,12 @@ def llm(question_field: str | None) -> Callable[[StepCall, Mapping[str, Any]], A
         request = _request(params)
         reply, message = await _complete(call, params, handle, request)
         try:
-            result = _result(reply, params.returns)
+            result = result_of(reply, params.returns)
         except _NoJson as broken:
             if message:
                 message.fail("restarted", str(broken))
             reply, message = await _complete(call, params, handle, _mending(request, reply, broken))
-            result = _result(reply, params.returns)
+            result = result_of(reply, params.returns)
         return Outcome(result, _meta(reply, message.id if message else None))
 
     return ask
@@ -101,7 +101,8 @@ def _hits(documents: Any) -> Sequence[Hit]:
         ) from None
 
 
-def _result(reply: Reply, returns: str) -> Any:
+def result_of(reply: Reply, returns: str) -> Any:
+    """Return an answer as the step gives it; ModelError when it should be JSON and is none."""
     if returns == "text":
         return reply.text
     text = reply.text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")

@@ -7,7 +7,7 @@ from typing import Any, Final
 from runtime.graphs.bodies import item_names, undoing
 from runtime.graphs.built_in import BuiltIns
 from runtime.graphs.declarations import Declarations
-from runtime.graphs.file import END, LATER, MAX_STEPS, GraphFile, Limits, Node
+from runtime.graphs.file import END, MAX_STEPS, GraphFile, Limits, Node
 from runtime.graphs.findings import Findings, alike, near
 from runtime.graphs.tables import Tables
 from runtime.toml import TomlDocument
@@ -147,11 +147,6 @@ class _Reader:
         if not isinstance(use, str):
             self._findings.add_key(
                 "E04", f"the step {id} does not say what it uses", *path, help='add use = "…"'
-            )
-            return None
-        if use in LATER:
-            self._findings.add(
-                "E16", f"{LATER[use]} are not part of this version", *path, "use", help="take the step out"
             )
             return None
         if use in self._built_in.kinds:

@@ -121,10 +121,10 @@ class StepCall:
     """Whether nothing is shown before the step is done, because a guardrail looks at it then."""
     sinks: list[MessageSink] = field(default_factory=list)
 
-    def message(self) -> MessageSink:
-        """Open a message; it ends with the step at the latest."""
+    def message(self, number: int | None = None) -> MessageSink:
+        """Open a message, the step's next one or that with a number; it ends with the step at the latest."""
         # The same in every try of the step: viewers put the new message in the place of the broken one.
-        id = f"{self.scope.run.id}:{self.node.id}:{self.task[:8]}:{len(self.sinks) + 1}"
+        id = f"{self.scope.run.id}:{self.node.id}:{self.task[:8]}:{number or len(self.sinks) + 1}"
         self.sinks.append(self.scope.messages(self.node.id, id, self.namespace))
         return self.sinks[-1]
 

@@ -51,6 +51,8 @@ def _schema(model: type[Any]) -> JsonObject:
 _schemas: WeakKeyDictionary[type[Any], JsonObject] = WeakKeyDictionary()
 """Weak, because a plugin that is loaded anew takes its classes along."""
 
+_MODES = ("updates", "values", "tasks", "checkpoints")
+
 
 @dataclass(frozen=True)
 class GraphVersion:
@@ -70,9 +72,17 @@ class GraphVersion:
     canary: bool = False
     _compiled: dict[tuple[int, int], Any] = field(default_factory=dict, repr=False)
 
-    tells: ClassVar[tuple[str, ...]] = ("updates", "values", "tasks", "checkpoints")
-    """Its text comes straight from the gateway, not through LangGraph's messages."""
     waits_to_act: ClassVar[bool] = True
+
+    @property
+    def tells(self) -> tuple[str, ...]:
+        """The stream modes that it needs; its text comes straight from the gateway, not through LangGraph."""
+        return _MODES if not self._agents else (*_MODES, "tools")
+
+    @cached_property
+    def _agents(self) -> bool:
+        own = any(node.use == "agent" for node in self.spec.nodes.values())
+        return own or any(each._agents for each in self.inside.values())
 
     @property
     def about(self) -> str:
@@ -157,7 +167,11 @@ class GraphVersion:
 
     def visible(self, values: Mapping[str, Any] | None) -> JsonObject:
         """Return the declared part of a state: its own, or that of a graph inside."""
-        return {name: value for name, value in (values or {}).items() if name in self._declared}
+        shown = {name: value for name, value in (values or {}).items() if name in self._declared}
+        if self._agents:
+            # What an agent has in hand are LangChain's messages, streamed as they came; they are no state.
+            shown = {name: value for name, value in shown.items() if not _in_hand(value)}
+        return shown
 
     @cached_property
     def _declared(self) -> frozenset[str]:
@@ -238,3 +252,7 @@ class GraphVersion:
     ) -> AsyncGenerator[Pregel[Any, Any, Any, Any]]:
         """Give it for one run: the same for every run."""
         yield self.compiled(checkpointer, store)
+
+
+def _in_hand(value: Any) -> bool:
+    return isinstance(value, list) and any(hasattr(each, "model_dump") for each in value)

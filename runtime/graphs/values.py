@@ -24,7 +24,7 @@ _A = {
 
 def result_type(node: Node) -> str | None:
     """Return the type of what a step gives, where it is always the same."""
-    if node.use == "llm":
+    if node.use in ("llm", "agent"):
         return "text" if node.params.get("returns", "text") == "text" else None
     return _RESULTS.get(node.use.partition(".")[0])
 
@@ -34,7 +34,7 @@ def check_result(one: Field, node: Node, findings: Findings, *path: str | int) -
     given = result_type(node)
     if given and not _fits(given, one):
         message = f"{node.use} gives {in_words(given)}, and {one.name} is declared as {one.type}"
-        json = ', or write returns = "json"' if node.use == "llm" else ""
+        json = ', or write returns = "json"' if node.use in ("llm", "agent") else ""
         findings.add("E03", message, *path, help=f'declare {one.name} as "{given}"{json}')
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import StepFailed
+from runtime.graphs.agent import AgentParams, agent
 from runtime.graphs.cached import cached
 from runtime.graphs.file import GraphFile, Node
 from runtime.graphs.guards import guarded, holds_back, names_of
@@ -36,6 +37,8 @@ def work(file: GraphFile, node: Node, declared: type[Any] | None, secret: Callab
     if node.use == "llm":
         field = _question_field(file)
         return _Work(node, LlmParams, secret, llm(field), lambda call: call.values.get(field or "")).do
+    if node.use == "agent":
+        return _Work(node, AgentParams, secret, agent, _nothing).do
     # A plugin's step reads the whole state beside its parameters.
     seen = (lambda call: call.seen) if node.use.startswith("step.") else _nothing
     return _Work(node, declared, secret, lambda call, given: call_plugin(call, node.use, given), seen).do
@@ -92,7 +95,7 @@ class _Work:
         call = replace(call, held=holds_back(call))
         given |= await guarded(call, "input", {name: given[name] for name in self._varied})
         outcome, again = await cached(call, [given, self._reads(call)], partial(self._guarded, call, given))
-        streams = self._node.use == "llm" and given.get("stream", True)
+        streams = self._node.use in ("llm", "agent") and given.get("stream", True)
         if streams and isinstance(outcome.result, str) and (again or call.held):
             call.message().push(Delta(text=outcome.result))
         return outcome
