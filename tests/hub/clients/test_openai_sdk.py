@@ -15,7 +15,7 @@ from llmock.testing import LLMockServer
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from runtime.settings import ModelAlias, PluginsSettings, TelemetrySettings
+from runtime.settings import ModelAlias, PluginsSettings, TelemetrySettings, TenantSettings
 from tests.hub.clients.doors import ECHO, PAIR, PARROT, TALK
 from tests.hub.conftest import RealHub
 from tests.vendors.conftest import MARKER
@@ -288,3 +288,29 @@ async def test_who_leaves_mid_stream_costs_nothing_more(hub: RealHub, client: As
                 if 'hubbub_model_attempts_total{model="parrot",outcome="left"} 1.0' in await page.text():
                     break
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("tenant", "code", "again"),
+    [
+        ({"limits": {"requests_per_minute": 1}}, "rate_limit_exceeded", None),
+        ({"budget": {"usd": 0.0000001}}, "insufficient_quota", "false"),
+    ],
+    ids=["rate", "budget"],
+)
+async def test_what_a_tenant_has_used_up_is_a_429_that_says_which(
+    tmp_path: Path, upstream: LLMockServer, tenant: Any, code: str, again: str | None
+) -> None:
+    hub = RealHub(tmp_path)
+    table = {"api_key": MARKER, "base_url": upstream.base_url("openai")}
+    await hub.serve(
+        models={"up": ModelAlias.model_validate({"use": ["openai:gpt-4o"]})},
+        plugins=PluginsSettings(tables={"openai": table}),
+        tenants={"default": TenantSettings.model_validate(tenant)},
+    )
+    async with AsyncOpenAI(base_url=f"{hub.url}/v1", api_key="any", max_retries=0) as client:
+        await client.chat.completions.create(model="up", messages=said("hello"))
+        with pytest.raises(openai.RateLimitError) as caught:
+            await client.chat.completions.create(model="up", messages=said("hello again"))
+    assert (caught.value.code, caught.value.response.headers.get("x-should-retry")) == (code, again)
+    await hub.stop()
