@@ -62,7 +62,7 @@ APART = {
     "crashes": r"ended (killed by SIGSEGV)",
     "exits": r"ended (exit code 3)",
     "eats": r"MemoryError",
-    "loops": r"gave no answer within 1 s",
+    "loops": r"gave no answer within 3 s",
 }
 """Those that would take the hub with them, and what is said of a call."""
 
@@ -90,7 +90,7 @@ async def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         yields=_graph("yields", said),
     )
     bounds = PluginHost(deadline=0.2, breaker=PluginBreaker(failures=3, rest=60.0))
-    apart = PluginHost(run="process", deadline=1.0, memory=256 * 1024 * 1024)
+    apart = PluginHost(run="process", deadline=3.0, memory=256 * 1024 * 1024)
     await hub.serve(
         plugins=PluginsSettings(hosts={name: apart if name in APART else bounds for name in names}),
         models={"endless": ModelAlias(use=(ModelCandidate(model="yields"),))},

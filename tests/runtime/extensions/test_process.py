@@ -285,14 +285,14 @@ async def test_an_allocation_over_its_memory_is_one_failed_call(there: There) ->
     assert await there.pid() == before
 
 
-@pytest.mark.parametrize("there", ["500ms"], indirect=True)
+@pytest.mark.parametrize("there", ["2s"], indirect=True)
 @pytest.mark.parametrize("where", ["loop", "thread"])
 async def test_an_endless_loop_is_one_failed_call(there: There, where: str) -> None:
     before = await there.pid()
     looping = (
         there.score(do="loop") if where == "loop" else there.call("retriever", "find", "search", "loop", 1)
     )
-    with pytest.raises(PluginError, match=r"gave no answer within 0.5 s"):
+    with pytest.raises(PluginError, match=r"gave no answer within 2 s"):
         await looping
     async with asyncio.timeout(30):
         while await _pid_or_none(there) in (None, before):
@@ -316,10 +316,10 @@ def _alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("there", ["300ms"], indirect=True)
+@pytest.mark.parametrize("there", ["2s"], indirect=True)
 async def test_a_call_that_hangs_is_given_up_and_the_process_goes_on(there: There) -> None:
     before = await there.pid()
-    with pytest.raises(PluginError, match=r"gave no answer within 0.3 s"):
+    with pytest.raises(PluginError, match=r"gave no answer within 2 s"):
         await there.score(do="hang")
     assert await there.pid() == before
 
