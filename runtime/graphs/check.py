@@ -11,7 +11,7 @@ from runtime.graphs.cases import check_cases, check_condition
 from runtime.graphs.causes import as_it_was_meant, leave_causes
 from runtime.graphs.fields import Field
 from runtime.graphs.file import END, GraphFile, Node
-from runtime.graphs.findings import Findings, near
+from runtime.graphs.findings import Findings, alike, near
 from runtime.graphs.flow import check_flow
 from runtime.graphs.inner import check_inner
 from runtime.graphs.parameters import SECRET, check_parameters, fields_of, is_state_path, texts
@@ -247,6 +247,11 @@ class _NodeCheck:
         named = next((plugin for plugin in broken if plugin.name == use.partition(".")[2]), None)
         if named:
             return f"the plugin {named.name} could not be loaded: {named.error.rstrip('.')}"
+        kind, _, name = use.partition(".")
+        if name and (same := self._catalog.names(kind)):
+            # "tool." alone makes all tools alike.
+            found = alike(name, same)
+            return f"did you mean {kind}.{found}?" if found else near("", [f"{kind}.{each}" for each in same])
         return near(use, known)
 
     def _check_around(self) -> None:
