@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from runtime.graphs.agent import AgentParams
 from runtime.graphs.fields import MERGES, TYPES
 from runtime.graphs.kinds import KINDS
 from runtime.graphs.llm import LlmParams
@@ -156,10 +157,10 @@ def _step(
 def _built_in(
     aliases: Collection[str], graphs: Collection[str], definitions: JsonObject
 ) -> Iterator[JsonObject]:
-    llm = _parameters(LlmParams, "llm", definitions)
-    llm["model"] = {"enum": sorted(aliases), "description": "An alias of config.toml."}
-    required = [name for name, field in LlmParams.model_fields.items() if field.is_required()]
-    yield _step("llm", "Asks a model.", llm, required, *_COMMON)
+    for use, model, about in (("llm", LlmParams, "Asks a model."), ("agent", AgentParams, "Uses tools.")):
+        own = _parameters(model, use, definitions)
+        own["model"] = {"enum": sorted(aliases), "description": "An alias of config.toml."}
+        yield _step(use, about, own, _required(model), *_COMMON)
     way = {
         "oneOf": [
             _closed("A way that is taken when its condition holds.", {"if": _TEXT, "go": _TEXT}, "if", "go"),
@@ -181,6 +182,10 @@ def _built_in(
     yield _step("graph", "Runs another graph as one step.", inner, ["graph"], *common)
     yield _step("wait", "Waits for a time, or until one.", {"for": _TEXT, "until": _TEXT}, [], "next")
     yield _step("fail", "Ends the run with an error.", {"message": _TEXT}, ["message"])
+
+
+def _required(model: type[BaseModel]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def _of_plugins(catalog: Catalog, definitions: JsonObject) -> Iterator[JsonObject]:

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.config import load_settings
 from runtime.extensions.loader import load_plugins
+from runtime.graphs.check import BUILT_IN
 from runtime.graphs.editor_schema import editor_schema
 from runtime.types import JsonObject
 
@@ -53,6 +54,7 @@ def test_it_describes_the_parameters_of_plugins_with_their_defaults(schema: Json
     assert hybrid["properties"]["top_k"]["default"] == 5
     assert hybrid["description"]
     assert "writer" in step(schema, "llm")["properties"]["model"]["enum"]
+    assert step(schema, "agent")["required"] == ["use", "model", "prompt", "tools"]
     assert step(schema, "graph")["properties"]["graph"]["enum"] == [path.stem for path in SHIPPED]
 
 
@@ -80,3 +82,8 @@ def test_an_editor_finds_what_is_wrong(schema: JsonObject, tmp_path: Path, old: 
     text = (ROOT / "graphs" / "ask.toml").read_text()
     assert old in text
     assert lint(schema, text.replace(old, new, 1), tmp_path).returncode == 1
+
+
+def test_it_knows_every_kind_of_step(schema: JsonObject) -> None:
+    steps = schema["properties"]["node"]["additionalProperties"]["oneOf"]
+    assert set(BUILT_IN) <= {each["properties"]["use"]["const"] for each in steps}
