@@ -53,6 +53,14 @@ class _Seen:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What new runs get without waiting."""
+
+    publication: Publication
+    versions: Mapping[str, GraphVersion]
+
+
 _UNREAD = _Seen("", (), "")
 
 
@@ -68,10 +76,10 @@ class ServedGraphs:
         self.told: Callable[[GraphState], None] = lambda state: None
         """Hears of every graph that was edited or published."""
         self._publications: dict[str, Publication] = {}
-        self._ready: dict[str, Mapping[str, GraphVersion]] = {}
+        self._ready: dict[str, _Ready] = {}
         self._seen: dict[str, _Seen] = {}
         self._lock = asyncio.Lock()
-        self._checked = asyncio.Event()
+        self._checked, self._unchecked = asyncio.Event(), asyncio.Event()
 
     async def open(self) -> None:
         """Read what is published."""
@@ -87,9 +95,9 @@ class ServedGraphs:
         if ready is None:
             async with self._lock:
                 ready = self._ready.get(name) or await self._load(name)
-        publication = self._publications[name]
-        chosen = version_for(publication, thread)
-        return ready[chosen] if chosen == publication.live else replace(ready[chosen], canary=True)
+        chosen = version_for(ready.publication, thread)
+        found = ready.versions[chosen]
+        return found if chosen == ready.publication.live else replace(found, canary=True)
 
     async def version(self, name: str, version: str) -> Version:
         """Return the version a run started with; NotFound when it cannot be had any more."""
@@ -134,10 +142,12 @@ class ServedGraphs:
             return GraphState(name, findings=(lack,))
         seen, publication = self._seen.get(name, _UNREAD), self._publications.get(name)
         written, findings = seen.version, seen.findings
-        if not self._by_hand and (written or not self._library.has_file(name)):
-            held = publication is not None and publication.held == seen.digest
-            if not held:  # what is written is what the next run gets, asked for or not
-                return GraphState(name, written, findings=findings)
+        if not self._by_hand and not self._library.has_file(name):
+            return GraphState(name)
+        held = publication is not None and publication.held == seen.digest
+        if not self._by_hand and written and name not in self._ready and not held:
+            # Nobody has asked for it yet; what is written is what the first one gets.
+            return GraphState(name, written, findings=findings)
         if publication is None:
             return GraphState(name, draft=written, findings=findings)
         live, canary = publication.live, publication.canary
@@ -217,9 +227,15 @@ class ServedGraphs:
     async def follow(self, edits: AsyncGenerator[frozenset[Path]]) -> None:
         """Check what is written, and take edits as they come, until cancelled."""
         async with asyncio.TaskGroup() as tasks, aclosing(edits):
-            tasks.create_task(self.check(), name="check of graphs")
+            tasks.create_task(self._keep_checked(), name="check of graphs")
             async for paths in edits:
                 await self.edited({path.stem for path in paths})
+
+    async def _keep_checked(self) -> None:
+        while True:
+            self._unchecked.clear()
+            await self.check()
+            await self._unchecked.wait()
 
     async def check(self) -> None:
         """Read the files that nobody has asked for, to know their mistakes; no faster than half the time."""
@@ -254,6 +270,7 @@ class ServedGraphs:
             self._kept.forget()
             self._seen.clear()
         await self.edited(served)
+        self._unchecked.set()
 
     async def _take_edit(self, name: str) -> None:
         if not self._library.has_file(name):
@@ -267,8 +284,8 @@ class ServedGraphs:
 
     async def _load_around(self, name: str) -> None:
         """Let the graphs that run this one run what is live of it now."""
-        for outer, versions in list(self._ready.items()):
-            if any(name in each.inside for each in versions.values()):
+        for outer, ready in list(self._ready.items()):
+            if any(name in each.inside for each in ready.versions.values()):
                 await self._load(outer)
                 await self._load_around(outer)
 
@@ -284,7 +301,7 @@ class ServedGraphs:
 
     # ----------------------------------------------------------------- loading; the caller holds the lock
 
-    async def _load(self, name: str, within: tuple[str, ...] = ()) -> Mapping[str, GraphVersion]:
+    async def _load(self, name: str, within: tuple[str, ...] = ()) -> _Ready:
         """Make the versions ready that new runs get."""
         if not self._by_hand:
             await self._take(name, within)
@@ -299,8 +316,9 @@ class ServedGraphs:
         if current != wanted:
             # The text is the same; a plugin declares other parameters than it did.
             live, canary = (*current, "")[:2]
-            await self._put(replace(publication, live=live, canary=canary), found)
-        self._ready[name] = {each.version: each for each in found}
+            publication = replace(publication, live=live, canary=canary)
+            await self._put(publication, found)
+        self._ready[name] = _Ready(publication, {each.version: each for each in found})
         return self._ready[name]
 
     async def _take(self, name: str, within: tuple[str, ...]) -> None:
@@ -335,7 +353,7 @@ class ServedGraphs:
             ready = self._ready.get(name) or await self._load(name, within)
         except (GraphError, NotFound):
             return f"the graph {name} has mistakes of its own"
-        version = ready[self._publications[name].live]
+        version = ready.versions[ready.publication.live]
         if again := _all_inside(version) & set(within):
             return f"the graph {again.pop()} would contain itself ({' > '.join((*within, name))})"
         return version

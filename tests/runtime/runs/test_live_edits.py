@@ -140,3 +140,12 @@ next  = "end"
     done = await answered(world)
     assert (done.status, done.version) == (RunStatus.SUCCESS, run.version)
     assert world.ledger == ["draft tea", "publish "]
+
+
+async def test_all_files_are_checked_again_when_a_plugin_was_edited(world: Any) -> None:
+    await world.until(lambda: not world.engine.graphs.unread)
+    plugin = world.folder / "plugins" / "steps.py"
+    plugin.write_text(plugin.read_text().replace('name = "gate"', 'name = "door"'))
+    await world.until(lambda: world.engine.graphs.state("gate").errors)
+    assert "step.gate" in str(world.engine.graphs.state("gate").errors[0])
+    await world.until(lambda: not world.engine.graphs.unread)
