@@ -42,7 +42,7 @@ class ChunkReader:
         """End the message; it is whole."""
         for call in self._server_calls.values():
             self._writer.block(_server_call(call))
-        self._writer.finish(_usage(self._usage) if self._usage else None)
+        self._writer.finish(usage_of(self._usage) if self._usage else None)
 
     def fail(self, code: str, words: str) -> None:
         """End the message as a broken one."""
@@ -100,7 +100,8 @@ def _server_call(call: JsonObject) -> JsonObject:
         return {**call, "type": "invalid_tool_call", "error": f"not JSON: {error}"}
 
 
-def _usage(usage: UsageMetadata) -> Usage:
+def usage_of(usage: UsageMetadata) -> Usage:
+    """Return what a message says was used."""
     return Usage(
         input_tokens=usage["input_tokens"],
         output_tokens=usage["output_tokens"],

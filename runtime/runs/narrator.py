@@ -15,10 +15,11 @@ from runtime.runs.channel import Channel, Draft
 from runtime.runs.messages import MessageWriter
 from runtime.runs.model_streams import ModelStreams
 from runtime.runs.notes import Notes
+from runtime.runs.step_calls import StepCalls
 from runtime.runs.subgraphs import Subgraphs
 from runtime.runs.task_spans import TaskSpans
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import JsonObject, Run
+from runtime.types import JsonObject, ModelCall, Run
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -32,7 +33,8 @@ _WAITING: Final = "__interrupt__"
 class Narrator:
     """Takes the parts of a run's stream.  `values` is the newest state of the whole graph, as people see it.
 
-    `begun` is called with every message that begins.
+    `begun` is called with every message that begins, `record` is told of the models that steps call
+    beside the gateway.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Narrator:
         begun: Callable[[MessageWriter], None],
         telemetry: Telemetry,
         notes: Notes,
+        record: Callable[[ModelCall], None],
     ) -> None:
         self._notes = notes
         self._run, self._version, self._channel, self._begun = run, version, channel, begun
@@ -60,11 +63,14 @@ class Narrator:
         }
         self.callbacks: list[BaseCallbackHandler] = []
         self._spans: TaskSpans | None = None
+        self._calls: StepCalls | None = None
         if "messages" in version.tells:
             streams = ModelStreams(self._open_message, version.tries)
             self._takes["messages"] = streams.take
             self.callbacks.append(streams.calls)
             self._spans = TaskSpans(telemetry)  # the steps of a text file have spans of their own
+            self._calls = StepCalls(run, telemetry, self._spans, record)
+            self.callbacks.append(self._calls)
 
     def take(self, namespace: Namespace, mode: str, part: Any) -> None:
         """Tell one part; InvalidInput when a state holds what is no JSON."""
@@ -76,6 +82,8 @@ class Narrator:
 
     def close(self) -> None:
         """End the spans of steps that were cut off."""
+        if self._calls:
+            self._calls.close()
         if self._spans:
             self._spans.end()
 

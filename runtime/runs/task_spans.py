@@ -14,7 +14,7 @@ _KIND: Final = "python"
 class TaskSpans:
     """Opens a span with each task and ends it with its result.
 
-    They hang on the run's span: a step does not run in our hands, so nothing it calls becomes their child.
+    They hang on the run's span.  A step does not run in our hands: what it calls is told whose child it is.
     """
 
     def __init__(self, telemetry: Telemetry) -> None:
@@ -24,12 +24,22 @@ class TaskSpans:
     def take(self, task: Mapping[str, Any]) -> None:
         """Look at a task event: the start of a task, or its result."""
         if "result" not in task:
-            span = self._telemetry.node_span(task["name"], _KIND)
-            self._open[task["id"]] = span, time.monotonic()
+            self._opened(task["id"], task["name"])
         elif opened := self._open.pop(task["id"], None):
             if isinstance(error := task.get("error"), Exception):
                 opened[0].record(error)
             self._end(*opened)
+
+    def traceparent(self, place: str) -> str | None:
+        """Return the W3C name of the span of a step, given its place as LangGraph writes it."""
+        step, _, task = place.rpartition("|")[2].partition(":")
+        # A step may call something before LangGraph's stream has told that it began.
+        return self._opened(task, step).traceparent if task else None
+
+    def _opened(self, task: str, step: str) -> Span:
+        if task not in self._open:
+            self._open[task] = self._telemetry.node_span(step, _KIND), time.monotonic()
+        return self._open[task][0]
 
     def end(self) -> None:
         """End what is still open, because the run ends or waits."""

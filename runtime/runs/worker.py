@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,7 +42,7 @@ from runtime.runs.states import written_by
 from runtime.settings import GuardrailsSettings
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
-from runtime.types import JsonObject, Run, RunStatus
+from runtime.types import JsonObject, ModelCall, Run, RunStatus
 
 _log = get_logger(__name__)
 
@@ -64,6 +64,8 @@ class Worker:
     """Where steps that can be undone note what they do."""
     cache: Cache
     """Where steps keep what they gave."""
+    record: Callable[[ModelCall], None]
+    """Is told of the models that steps written in Python call beside the gateway."""
     store: BaseStore | None = None
     """What steps written in Python find as `runtime.store`."""
     guardrails: GuardrailsSettings = field(default_factory=GuardrailsSettings)
@@ -82,7 +84,9 @@ class Worker:
                 begun = partial(self._begin, run, open_messages)
                 with (
                     self._span(run) as span,
-                    closing(Narrator(run, version, channel, begun, self.telemetry, notes)) as told,
+                    closing(
+                        Narrator(run, version, channel, begun, self.telemetry, notes, self.record)
+                    ) as told,
                 ):
                     ending = await _Execution(self, run, version, told, scope, control).carry()
                     span.set(status=ending.status.value)

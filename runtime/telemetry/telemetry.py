@@ -149,9 +149,9 @@ class Telemetry:
             f"{operation} {model}", found, kind=tracing.client(), parent=parent, current=False
         )
 
-    def tool_span(self, name: str, *, arguments: str | None = None) -> Span:
+    def tool_span(self, name: str, *, arguments: str | None = None, parent: str | None = None) -> Span:
         """One call of a tool; `arguments` are its JSON text."""
-        return self._operation("execute_tool", name, {"tool": name, "arguments": arguments})
+        return self._operation("execute_tool", name, {"tool": name, "arguments": arguments}, parent)
 
     def deliver_span(self, *, parent: str | None = None, links: Sequence[str | None] = ()) -> Span:
         """The way of a run's events to one viewer; never the current span, it outlives many frames."""
@@ -159,12 +159,14 @@ class Telemetry:
             return NO_SPAN
         return self._tracing.begin("hub.deliver", {}, parent=parent, links=links, current=False)
 
-    def _operation(self, operation: str, subject: str, values: dict[str, object]) -> Span:
+    def _operation(
+        self, operation: str, subject: str, values: dict[str, object], parent: str | None = None
+    ) -> Span:
         if self._tracing is None:
             return NO_SPAN
         found = attributes(values, content=self._content)
         found[names.OPERATION] = operation
-        return self._tracing.begin(f"{operation} {subject}", found)
+        return self._tracing.begin(f"{operation} {subject}", found, parent=parent)
 
     # ------------------------------------------------------------------ the end
 

@@ -14,7 +14,7 @@ import pytest
 from runtime.errors import InvalidInput, NotFound
 from runtime.runs.answers import Answer
 from runtime.settings import GraphsSettings, TelemetrySettings
-from runtime.types import Event, JsonObject, Run, RunStatus
+from runtime.types import Event, JsonObject, Run, RunStatus, UsageQuery
 
 from .conftest import World, lifecycles
 
@@ -216,6 +216,25 @@ async def test_every_step_has_a_span_in_the_runs_trace(
     assert sorted(steps) == ["node greet", "node helper", "node model", "node model", "node tools"]
     (failed,) = [span for span in spans if span["name"] == "node fails"]
     assert failed["status"]["code"] == "error"
+    names = {span["span_id"]: span["name"] for span in spans}
+    called = [
+        (span["name"], names[span["parent_id"]])
+        for span in spans
+        if span["name"].startswith(("chat ", "execute_tool "))
+    ]
+    assert sorted(called) == [
+        ("chat Adder", "node model"),
+        ("chat Adder", "node model"),
+        ("execute_tool add", "node tools"),
+    ]
+
+
+async def test_what_the_models_of_its_steps_use_is_counted(world: World, application: Path) -> None:
+    await world.engine.aclose()
+    await world.open(graphs=GraphsSettings(langgraph=application))
+    await finish(world, "team", HI)
+    (row,) = await world.engine.views.usage(UsageQuery(group=("model",)))
+    assert (row["model"], row["calls"], row["input_tokens"], row["output_tokens"]) == ("adder:Adder", 2, 3, 4)
 
 
 # --------------------------------------------------------------------------- what runs are given and give
