@@ -6,9 +6,10 @@ import asyncio
 import datetime
 import decimal
 import sqlite3
+import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -17,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from hubbub import Context, InvalidInput, JsonObject, NotFound, PluginError, hookimpl
 
+_ROWS = 100
 _STEPS = 10_000
 """Steps of SQLite's machine between two looks at the clock."""
 
@@ -43,8 +45,9 @@ class Statement(BaseModel):
 
     database: str = Field(default="default", description="a name of [plugins.sql.databases]")
     query: str = Field(min_length=1, max_length=100_000, description="SQL, with :name where a parameter goes")
-    parameters: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
-    rows: int = Field(default=100, ge=1, description="rows that are wanted, at most")
+    args: dict[str, str | int | float | bool | None] = Field(default_factory=dict, description="parameters")
+    rows: int | None = Field(default=None, ge=1, description="rows, at most: 100, or with `split` all")
+    split: int | None = Field(default=None, ge=1, description="gives lists of so many rows each, for a map")
 
 
 class Sql:
@@ -57,14 +60,26 @@ class Sql:
     def __init__(self, settings: Settings) -> None:
         self._databases = settings.databases
 
-    async def run(self, args: Statement, ctx: Context) -> JsonObject:
-        """Return `{rows, columns, more, changed}`; `more` says that there were further rows."""
+    async def run(self, args: Statement, ctx: Context) -> JsonObject | list[list[JsonObject]]:
+        """Return `{rows, columns, more, changed}`; `more` says that there were further rows.
+
+        With `split` return all rows, in lists of so many; InvalidInput when there are too many.
+        """
+        if args.split is None:
+            return await self._asked(args, args.rows or _ROWS)
+        found = await self._asked(args, args.rows or sys.maxsize)
+        if found["more"]:
+            most = len(found["rows"])
+            raise InvalidInput(f"the statement gives more than {most} rows; ask for less, or allow more rows")
+        return list(_batches(found["rows"], args.split))
+
+    async def _asked(self, args: Statement, wanted: int) -> JsonObject:
         database = self._databases.get(args.database)
         if database is None:
             known = ", ".join(sorted(self._databases)) or "none"
             said = f"there is no database {args.database[:80]} (known: {known})"
             raise NotFound(f"{said}; add it to [plugins.sql.databases]")
-        most = min(args.rows, database.rows)
+        most = min(wanted, database.rows)
         scheme = urlsplit(database.url).scheme
         if scheme == "sqlite":
             return await _Sqlite(database, args, most).run()
@@ -104,7 +119,7 @@ class _Sqlite:
             connection.set_authorizer(_authorized)
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             with connection:
-                cursor = connection.execute(self._args.query, self._args.parameters)
+                cursor = connection.execute(self._args.query, self._args.args)
                 found = cursor.fetchmany(self._most + 1) if cursor.description else []
             return _answer([each[0] for each in cursor.description or ()], found, self._most, cursor.rowcount)
         except (sqlite3.Error, sqlite3.Warning) as error:
@@ -126,7 +141,7 @@ async def _postgres(database: Database, args: Statement, most: int) -> JsonObjec
     except ImportError:
         raise PluginError('PostgreSQL needs psycopg; run: pip install "hubbub[postgres]"') from None
 
-    query = _named(args.query, args.parameters)
+    query = _named(args.query, args.args)
     try:
         async with (
             asyncio.timeout(database.timeout),
@@ -136,7 +151,7 @@ async def _postgres(database: Database, args: Statement, most: int) -> JsonObjec
             milliseconds = int(database.timeout * 1000)
             await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
             # A prepared statement is one statement: a second one after a semicolon is refused.
-            cursor = await connection.execute(query.encode(), args.parameters or None, prepare=True)
+            cursor = await connection.execute(query.encode(), args.args or None, prepare=True)
             found = await cursor.fetchmany(most + 1) if cursor.description else []
             columns = [each.name for each in cursor.description or ()]
             return _answer(columns, found, most, cursor.rowcount)
@@ -166,6 +181,11 @@ def _answer(columns: Sequence[str], found: Sequence[Sequence[Any]], most: int, c
         "more": len(found) > most,
         "changed": 0 if columns else max(0, changed),
     }
+
+
+def _batches(rows: list[JsonObject], size: int) -> Iterator[list[JsonObject]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _plain(value: Any) -> Any:

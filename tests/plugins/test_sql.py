@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hubbub import NotFound, PluginError
+from hubbub import InvalidInput, NotFound, PluginError
 from hubbub.testing import FakeContext, ToolTests
 from plugins.sql import Database, Settings, Sql, Statement
 
@@ -87,7 +87,7 @@ async def ask(
     url: str, query: str, rows: int = 100, allowed: dict[str, Any] | None = None, **parameters: Any
 ) -> Any:
     sql = Sql(Settings(databases={"crm": Database(url=url, **(allowed or {}))}))
-    statement = Statement(database="crm", query=query, parameters=parameters, rows=rows)
+    statement = Statement(database="crm", query=query, args=parameters, rows=rows)
     return await sql.run(statement, FakeContext())
 
 
@@ -143,6 +143,16 @@ async def test_rows_are_limited_and_it_says_so(file: Path, postgres: str) -> Non
         assert (len(answer["rows"]), answer["more"]) == (10, True)
         answer = await ask(url, many, rows=1000, allowed={"rows": 20})
         assert (len(answer["rows"]), answer["more"]) == (20, True)
+
+
+async def test_rows_may_come_in_batches_all_or_none(file: Path) -> None:
+    many = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 250) SELECT x FROM n"
+    sql = Sql(Settings(databases={"crm": Database(url=f"sqlite:{file}")}))
+    batches: Any = await sql.run(Statement(database="crm", query=many, split=100), FakeContext())
+    assert [len(batch) for batch in batches] == [100, 100, 50]
+    assert batches[1][0] == {"x": 101}
+    with pytest.raises(InvalidInput, match="more than 20 rows"):
+        await sql.run(Statement(database="crm", query=many, rows=20, split=10), FakeContext())
 
 
 async def test_a_statement_that_takes_too_long_is_ended(file: Path, postgres: str) -> None:

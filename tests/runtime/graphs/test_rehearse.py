@@ -272,9 +272,6 @@ class Tool:
         email: str = ""
         channel: str = ""
         text: str = ""
-        query: str = ""
-        args: dict[str, Any] = {}
-        split: int = 0
 
     def __init__(self, name):
         self.name = name
@@ -290,7 +287,7 @@ def register_scorers():
 
 @hookimpl
 def register_tools():
-    return [Tool("crm_lookup"), Tool("tickets")]
+    return [Tool("crm_lookup")]
 '''
 EXAMPLES = ("content_review", "lead_score", "rag_answer", "ticket_themes")
 
@@ -302,8 +299,8 @@ async def test_the_examples_of_the_design_have_no_mistakes_and_pass_their_tests(
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "company.py").write_text(COMPANY)
     text = (models.parent / "graphs" / f"{name}.toml").read_text()
-    # The workspace of the tests has one model, and the company a tool.sql of its own, which takes `split`.
-    for theirs, ours in (('"judge"', '"writer"'), ('"cheap"', '"writer"'), ("tool.sql", "tool.tickets")):
+    # The workspace of the tests has one model.
+    for theirs, ours in (('"judge"', '"writer"'), ('"cheap"', '"writer"')):
         text = text.replace(theirs, ours)
     made = library(**{name: text})
     assert made.findings() == []
