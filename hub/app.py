@@ -26,6 +26,7 @@ from hub.routes import (
     assistants,
     crons,
     graphs,
+    mcp,
     runs,
     session,
     states,
@@ -57,6 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *usage.ENDPOINTS,
     *vendors.ENDPOINTS,
     *graphs.ENDPOINTS,
+    *mcp.ENDPOINTS,
     *session.ENDPOINTS,
     *admin.ENDPOINTS,
 )

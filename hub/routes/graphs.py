@@ -42,17 +42,17 @@ def _result(call: Call[Anything], run: Run) -> web.Response:
     if run.status is RunStatus.SUCCESS:
         return reply(run.output or {}, headers=headers)
     if run.status is RunStatus.INTERRUPTED:
-        return reply(_waiting(run), status=202, headers=headers)
-    status, error = _error(run)
+        return reply(waiting_of(run), status=202, headers=headers)
+    status, error = error_of(run)
     return respond(call.request, status, error.pop("code"), error.pop("message"), headers, **error)
 
 
-def _waiting(run: Run) -> JsonObject:
+def waiting_of(run: Run) -> JsonObject:
     """Return what a run waits for; it is answered through its thread."""
     return {"waiting": interrupts_of(run).get("__interrupt__", [])}
 
 
-def _error(run: Run) -> tuple[int, JsonObject]:
+def error_of(run: Run) -> tuple[int, JsonObject]:
     """Return the status and the error of a run that has no output."""
     if run.status.active:
         sentence = (
@@ -104,9 +104,9 @@ async def _frames(call: Call[Anything], view: RunView) -> AsyncGenerator[bytes]:
     if run.status is RunStatus.SUCCESS:
         yield _frame("output", run.output or {})
     elif run.status is RunStatus.INTERRUPTED:
-        yield _frame("waiting", _waiting(run))
+        yield _frame("waiting", waiting_of(run))
     else:
-        yield _frame("error", {"error": {**_error(run)[1], "trace_id": call.span.trace_id}})
+        yield _frame("error", {"error": {**error_of(run)[1], "trace_id": call.span.trace_id}})
 
 
 def _texts(events: Iterable[Event], steps: dict[str, str]) -> list[bytes]:
