@@ -17,7 +17,6 @@ LATER: Final[tuple[str, ...]] = (
     "storage.url",
     "bus",
     "search.chroma",
-    "mcp",
 )
 """Keys of the design that have no effect yet: refused, because ignoring them would be a lie."""
 

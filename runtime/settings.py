@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationInfo,
+    model_validator,
 )
 
 from runtime.secrets import Secrets
@@ -351,6 +352,24 @@ class PluginsSettings(_Section):
     hosts: dict[str, PluginHost] = Field(default_factory=dict)
 
 
+class McpServer(_Section):
+    """A server whose tools are tools here: `command` is started, or `url` asked.  Values name secrets."""
+
+    command: Texts = ()
+    url: Annotated[
+        str,
+        _matching(r"(https?://\S+)?", 'must be an address; write for example "https://example.com/mcp"'),
+    ] = ""
+    env: dict[str, str] = Field(default_factory=dict, repr=False)
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.command) == bool(self.url):
+            raise ValueError("needs either `command` or `url`; write one of them")
+        return self
+
+
 class Settings(_Section):
     """Everything configured: `config.toml` over the defaults, the command line over both."""
 
@@ -373,6 +392,7 @@ class Settings(_Section):
         default_factory=dict, validate_default=True
     )
     plugins: PluginsSettings = PluginsSettings()
+    mcp: dict[Name, McpServer] = Field(default_factory=dict)
 
     _document: TomlDocument | None = PrivateAttr(default=None)
 

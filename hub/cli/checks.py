@@ -165,9 +165,9 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _with_plugins(settings: Settings) -> Iterator[Finding]:
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
 
-    catalog = load_plugins(settings)
+    catalog = load_all(settings)
     broken = [plugin for plugin in catalog.plugins if plugin.state == "failed"]
     for plugin in broken:
         yield Finding("plugin", "bad", f"{plugin.name}: {plugin.error}", _remedy(plugin.error))

@@ -99,12 +99,12 @@ def test(target: Target, names: tuple[str, ...], as_json: bool) -> int:
 @click.pass_obj
 def schema(target: Target) -> None:
     """Print the JSON Schema of the graph files, for editors: made from the plugins that are loaded."""
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
     from runtime.graphs.editor_schema import editor_schema
 
     settings = target.settings()
     library = open_library(target)
-    print_json(editor_schema(load_plugins(settings), settings.models, library.names()))
+    print_json(editor_schema(load_all(settings), settings.models, library.names()))
 
 
 command.add_command(publish)
@@ -114,12 +114,12 @@ command.add_command(diff)
 
 def open_library(target: Target) -> GraphLibrary:
     """Read the graphs of a workspace, those of its plugins too."""
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
     from runtime.graphs.library import GraphLibrary
     from runtime.graphs.opening import add_python_graphs
 
     settings = target.settings()
-    catalog = load_plugins(settings)
+    catalog = load_all(settings)
     library = GraphLibrary(settings, lambda: catalog)
     asyncio.run(add_python_graphs(library, catalog, settings))
     return library

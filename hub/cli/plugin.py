@@ -57,9 +57,9 @@ def show(target: Target, name: str, as_json: bool) -> int:
 
     Exits with 1 when it could not be loaded.
     """
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
 
-    catalog = load_plugins(target.settings())
+    catalog = load_all(target.settings())
     plugin = _find(catalog, name)
     row = {**plugin.row, "settings": _settings(plugin), "objects": _objects(catalog, plugin)}
     if as_json:
@@ -75,10 +75,10 @@ def show(target: Target, name: str, as_json: bool) -> int:
 def disable(target: Target, name: str) -> None:
     """Write NAME into [plugins] disabled of config.toml; a hub takes it when it starts."""
     from hub.cli.plugin_switch import switch
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
 
     settings = target.settings()
-    _find(load_plugins(settings), name)
+    _find(load_all(settings), name)
     say(switch(settings.workspace / "config.toml", name, on=False))
 
 
@@ -115,9 +115,9 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
         door = None
     if door is not None:
         return asyncio.run(_asked(door))
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
 
-    return [plugin.row for plugin in load_plugins(settings).plugins]
+    return [plugin.row for plugin in load_all(settings).plugins]
 
 
 async def _asked(door: Door) -> list[dict[str, Any]]:

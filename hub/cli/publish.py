@@ -133,14 +133,14 @@ async def _text(settings: Settings, kept: Any, named: str) -> GraphText:
 
 def _file(settings: Settings, named: str) -> GraphText:
     from runtime.errors import GraphError, NotFound
-    from runtime.extensions.loader import load_plugins
+    from runtime.extensions.mcp_servers import load_all
     from runtime.graphs.library import SUFFIX, GraphLibrary
     from runtime.types import GraphText
 
     path = Path(named) if named.endswith(SUFFIX) else settings.workspace / "graphs" / f"{named}{SUFFIX}"
     if not path.is_file():
         raise NotFound(f"There is no file {path}; name a file, a graph, or NAME@VERSION.")
-    catalog = load_plugins(settings)
+    catalog = load_all(settings)
     draft = GraphLibrary(settings, lambda: catalog).read(path.resolve())
     if draft.version is None:
         raise GraphError(f"{draft.findings[0]}; mend that first (`hubbub graph check`).")

@@ -81,7 +81,7 @@ def _file(path: Path, settings: Settings, kind: Literal["first-party", "drop-in"
 
 def _unknown_names(found: list[PluginFile], settings: Settings) -> list[str]:
     """Say which names of `config.toml` no plugin has: most often they are misspelt."""
-    names = sorted({file.name for file in found})
+    names = sorted({*(file.name for file in found), *(f"mcp_{name}" for name in settings.mcp)})
     asked = {name: f"[plugins.{name}]" for name in (*settings.plugins.tables, *settings.plugins.hosts)}
     asked.update({name: f'"{name}" in [plugins] disabled' for name in settings.plugins.disabled})
     odd = []

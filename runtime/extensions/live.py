@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.extensions import source
-from runtime.extensions.catalog import Catalog
+from runtime.extensions.catalog import Catalog, PluginInfo
 from runtime.extensions.deadline import GRACE
 from runtime.extensions.failures import in_words
 from runtime.extensions.finder import FIRST_PARTY, PluginFile, find_files
 from runtime.extensions.host import Host
 from runtime.extensions.lifecycle import close_plugin, close_plugins, start_plugin
 from runtime.extensions.loader import Loaded, catalog_of, load_file, load_files
+from runtime.extensions.mcp_servers import McpServers
 from runtime.extensions.stalls import StallWatch
 from runtime.extensions.tasks import PluginTasks
 from runtime.settings import Settings
@@ -55,6 +56,8 @@ class Plugins:
         self._owners: Mapping[str, tuple[Host, str]] = {}
         self._tasks = PluginTasks(self._host_of)
         self._stalls: StallWatch | None = None
+        self._servers = McpServers(settings, metrics, self._served)
+        self._telling: set[asyncio.Task[None]] = set()
         self.catalog = Catalog()
         self.changed: Callable[[], Awaitable[None]] = _nobody
         """Awaited after each swap."""
@@ -84,6 +87,7 @@ class Plugins:
                 for each in self._loaded
             ]
         self._loaded = [task.result() for task in tasks]
+        await self._servers.start()
         self._swap()
 
     async def follow(self) -> None:
@@ -142,12 +146,27 @@ class Plugins:
         return [after[file.path] for file in files], odd
 
     def _swap(self) -> None:
-        self.catalog = catalog_of(self._loaded, self._odd)
+        self.catalog = self._servers.added_to(catalog_of(self._loaded, self._odd))
         self._owners = {
             _code_of(each): (each.registered[0].host, each.file.shown)
             for each in self._loaded
             if each.registered
         }
+
+    def _served(self, server: PluginInfo) -> None:
+        """Take what an MCP server supplies now."""
+        if server.state == "failed":
+            _log.warning("mcp server not connected", plugin=server.name, reason=server.error)
+        else:
+            _log.info("mcp server connected", plugin=server.name, tools=len(server.supplies))
+        self._swap()
+        task = asyncio.create_task(self._tell(), name="tell of an mcp server")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self) -> None:
+        async with self._refreshing:
+            await self.changed()
 
     def _host_of(self, file: str) -> Host | None:
         found = self._owners.get(file)
@@ -172,6 +191,9 @@ class Plugins:
 
     async def aclose(self) -> None:
         """Call every `aclose`, and forget the modules; never raises."""
+        await self._servers.aclose()
+        for task in self._telling:
+            task.cancel()
         async with self._refreshing:
             for task in self._retiring:
                 task.cancel()

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +14,26 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
+from runtime.settings import McpServer
+from tests.hub.conftest import RealHub
+
+RELAY = """
+graph  = "relay"
+start  = "ask"
+output = ["told"]
+
+[input]
+words = "text"
+
+[state]
+told = "any?"
+
+[node.ask]
+use  = "tool.other_echo"
+text = "{{ words }}"
+save = "told"
+next = "end"
+"""
 MODES = ("legacy", "auto")
 """With a handshake, and without one where the server can do without."""
 
@@ -65,6 +86,7 @@ async def test_a_call_is_a_run_and_its_output_comes_back_for_programs_and_as_tex
         result = await client.call_tool("echo", {"text": "a b"})
     assert (result.is_error, result.structured_content) == (False, {"answer": "a b"})
     assert [json.loads(text) for text in texts(result)] == [{"answer": "a b"}]
+    assert result.meta is not None
     run, thread = result.meta["hubbub/run"], result.meta["hubbub/thread"]
     status, found = await hub.ask("GET", f"/threads/{thread}/runs/{run}")
     assert (status, found["status"]) == (200, "success")
@@ -144,6 +166,7 @@ async def test_a_stranger_is_told_nothing_and_tenants_are_kept_apart(guarded: An
         keys[tenant] = made["key"]
     async with tools_of(guarded, key=keys["blue"]) as client:
         result = await client.call_tool("echo", {"text": "a"})
+    assert result.meta is not None
     path = f"/threads/{result.meta['hubbub/thread']}"
     for tenant, expected in (("blue", 200), ("red", 404)):
         headers = {"Authorization": f"Bearer {keys[tenant]}"}
@@ -184,3 +207,25 @@ async def test_headers_that_say_something_else_than_the_body_are_refused(hub: An
     status, answer = await send(hub, "tools/call", headers, params=params)
     assert (status, answer["error"]["code"]) == (400, -32020)
     assert "Mcp-Name" in answer["error"]["message"]
+
+
+async def test_the_graphs_of_one_hub_are_tools_of_another(
+    guarded: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, made = await guarded.ask("POST", "/admin/keys", {"name": "a", "tenant": "red"}, headers=guarded.owner)
+    monkeypatch.setenv("OTHER_KEY", made["key"])
+    other = McpServer(url=f"{guarded.url}/mcp", headers={"Authorization": "Bearer secret:OTHER_KEY"})
+    (tmp_path / "other").mkdir()
+    hub = RealHub(tmp_path / "other")
+    hub.world.write(relay=RELAY)
+    await hub.serve(mcp={"other": other})
+    try:
+        assert await hub.ask("POST", "/graphs/relay", {"words": "a b"}) == (200, {"told": {"answer": "a b"}})
+        _, health = await hub.ask("GET", "/healthz")
+        assert "tool.other_echo" in health["checks"]["plugin:mcp_other"][0]["output"]
+    finally:
+        await hub.stop()
+    threads = await guarded.ask(
+        "POST", "/threads/search", {}, headers={"Authorization": f"Bearer {made['key']}"}
+    )
+    assert len(threads[1]) == 1
