@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from runtime.journal import folds
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE threads (

@@ -93,6 +93,11 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
             f"{path} was written by a newer Hubbub (schema {version}, this one knows {SCHEMA_VERSION}); "
             "upgrade Hubbub, or serve another workspace."
         )
+    if 0 < version < SCHEMA_VERSION:
+        raise ValueError(
+            f"{path} was written by an earlier Hubbub (schema {version}, this one needs {SCHEMA_VERSION}), "
+            "which was never released; move it away, or set [storage] path."
+        )
     if version == 0:
         if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise ValueError(f"{path} is a database of another program; move it away, or set [storage] path.")

@@ -112,6 +112,7 @@ async def test_a_request_after_closing_is_refused_with_a_sentence(tmp_path: Path
     [
         (lambda path: path.write_bytes(b"this is no database" * 100), "not a database"),
         (lambda path: _execute(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}"), "newer Hubbub"),
+        (lambda path: _execute(path, f"PRAGMA user_version = {SCHEMA_VERSION - 1}"), "earlier Hubbub"),
         (lambda path: _execute(path, "CREATE TABLE other (x)"), "another program"),
         (lambda path: _cut_in_half(path), "malformed.*restore it from a backup"),
     ],
