@@ -97,7 +97,7 @@ def test_a_mistake_or_a_test_that_fails_is_not_published(hubbub: Run, space: Pat
 def test_what_is_not_there_is_one_sentence(hubbub: Run, space: Path) -> None:
     for verb, sentence in (
         (["publish", "nota"], "There is no graph nota; did you mean note?"),
-        (["publish", "../config"], "There is no graph ../config; there is"),
+        (["publish", "../config"], "There is no graph ../config; there are"),
         (["rollback", "nota"], "There is no graph nota;"),
         (["diff", "nota"], "There is no version nota@live; there is none."),
         (["diff", "note@0123"], "There is no version note@0123; there is"),

@@ -272,6 +272,7 @@ def test_a_class_instead_of_an_object_is_refused(plugin: LoadOne) -> None:
 
 def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
     everything = """
+    import click
     from langgraph.graph import StateGraph
     from pydantic import BaseModel
     from hubbub import hookimpl
@@ -298,9 +299,12 @@ def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
             def hook(): return [All()]
             globals()[f"register_{kind}s"] = hookimpl(hook)
 
-    KINDS = ("provider embedder retriever scorer recommender model tool step guardrail cache subscriber "
-             "command").split()
+    KINDS = ("provider embedder retriever scorer recommender model tool step guardrail cache "
+             "subscriber").split()
     hooks()
+
+    @hookimpl
+    def register_commands(): return [click.Command("all")]
 
     @hookimpl
     def register_graphs(): return {"all": StateGraph(dict)}
