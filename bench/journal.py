@@ -24,6 +24,7 @@ from runtime.journal.writer import open_database
 from runtime.types import Event
 
 STEPS = 10
+_PATIENCE = 60.0
 _APPEND = STATEMENTS["event"].sql
 
 
@@ -77,11 +78,16 @@ async def commits_of_the_journal(commits: int) -> list[float]:
 
 
 async def _beside_streams(commit: Callable[[int], Awaitable[None]], commits: int) -> list[float]:
-    """Time one commit after the other while 16 tasks encode tokens as fast as the loop lets them."""
+    """Time one commit after the other while 16 tasks encode tokens as fast as the loop lets them.
+
+    A thread may wait for seconds each time: what it has done after a minute is enough to tell.
+    """
     streams = [asyncio.create_task(_stream(number)) for number in range(16)]
-    seconds = []
+    seconds: list[float] = []
     try:
         for position in range(1, commits + 1):
+            if sum(seconds) > _PATIENCE:
+                break
             started = time.perf_counter()
             await commit(position)
             seconds.append(time.perf_counter() - started)
