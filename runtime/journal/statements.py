@@ -129,6 +129,9 @@ INSERT INTO writer VALUES (1, '', x'90');
 """
 SCHEMA += folds.SCHEMA
 
+ADDITIONS = ""
+"""Tables that came later, each made IF NOT EXISTS: a database that lacks one gets it when it is opened."""
+
 
 class Statement(NamedTuple):
     """One write; with a `refusal` it must change at least one row, and break no constraint."""

@@ -28,7 +28,7 @@ from contextlib import suppress
 
 import msgspec
 
-from runtime.journal.statements import SCHEMA, SCHEMA_VERSION, STATEMENTS
+from runtime.journal.statements import ADDITIONS, SCHEMA, SCHEMA_VERSION, STATEMENTS
 
 Request = tuple[int, list[tuple[str, list[object]]]]
 Outcome = tuple[int, str]
@@ -102,6 +102,7 @@ def open_database(path: str, durability: str) -> sqlite3.Connection:
         if database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise ValueError(f"{path} is a database of another program; move it away, or set [storage] path.")
         database.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    database.executescript(f"BEGIN; {ADDITIONS} COMMIT;")
     return database
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import CannotStart
+from runtime.journal import writer
 from runtime.journal.log import Log
 from runtime.journal.statements import SCHEMA_VERSION
 from runtime.journal.writer import Frames, Request, commit, frame, open_database
@@ -126,6 +127,18 @@ async def test_a_database_that_is_not_ours_is_left_as_it_is(
     with pytest.raises(CannotStart, match=sentence):
         await Log(path, "full").open()
     assert path.read_bytes()[100:] == before[100:]
+
+
+def test_a_table_that_came_later_is_made_in_a_database_that_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "journal.db")
+    open_database(path, "full").close()
+    monkeypatch.setattr(writer, "ADDITIONS", "CREATE TABLE IF NOT EXISTS later (x);")
+    for _ in range(2):
+        database = open_database(path, "full")
+        assert database.execute("SELECT count(*) FROM later").fetchone() == (0,)
+        database.close()
 
 
 def _execute(path: Path, sql: str) -> None:
