@@ -98,7 +98,8 @@ def take_out_plugins(data: dict[str, Any]) -> list[Mistake]:
     A plugin's own table is checked later, by its own Settings class.
     """
     plugins = data.setdefault("plugins", {})
-    data.setdefault("storage", {})  # both hold paths, which are resolved when they are validated
+    for table in ("storage", "inference"):  # they too hold paths, which are resolved when they are validated
+        data.setdefault(table, {})
     if not isinstance(plugins, dict):
         return []
     found: list[Mistake] = []

@@ -17,6 +17,7 @@ from runtime.extensions.live import Plugins
 from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import SUFFIX, GraphLibrary
 from runtime.graphs.served import ServedGraphs
+from runtime.inference.artifacts import Artifacts
 from runtime.journal.graphs import JournalGraphs
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
@@ -39,6 +40,7 @@ from runtime.watch import FolderWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import aiohttp
 
@@ -60,6 +62,7 @@ class _Services:
     gateway: Gateway
     search: Search
     egress: Egress
+    artifacts: Artifacts
     client: aiohttp.ClientSession | None = None
 
     def model(self, alias: str, ctx: Context) -> ModelHandle:
@@ -70,6 +73,9 @@ class _Services:
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         return await self.search.embed(texts)
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        return self.artifacts.find(name, version)
 
     def http(self) -> aiohttp.ClientSession:
         if self.client is None:
@@ -200,7 +206,8 @@ async def open_engine(settings: Settings) -> Engine:
 
         plugins.changed = changed
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
-        services = _Services(gateway, search, Egress(settings.egress.allow))
+        artifacts = Artifacts(settings.inference.folder)
+        services = _Services(gateway, search, Egress(settings.egress.allow), artifacts)
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
         check_names(settings.guardrails, plugins.catalog)

@@ -41,6 +41,7 @@ from runtime.types import (
 
 if TYPE_CHECKING:
     import asyncio
+    from pathlib import Path
 
     import aiohttp
     import numpy as np
@@ -130,6 +131,13 @@ class Context(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        """Return the folder of a trained model's version, `[inference] folder`/NAME/VERSION.
+
+        The newest one by default, which changes while the hub serves: ask again for each call.  NotFound
+        says which models and versions there are.
+        """
 
     def http(self) -> aiohttp.ClientSession:
         """Return the hub's HTTP client, which reaches only what `[egress]` permits; do not close it."""

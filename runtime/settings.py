@@ -208,6 +208,12 @@ class SearchSettings(_Section):
     weight: Annotated[float, Field(ge=0, le=1)] = 0.45
 
 
+class InferenceSettings(_Section):
+    """Where trained models are, each version in a folder NAME/VERSION."""
+
+    folder: WorkspacePath = Field(default=Path("models"), validate_default=True)
+
+
 class Price(_Section):
     """What a model costs where no list knows it: US dollars for a million tokens."""
 
@@ -380,6 +386,7 @@ class Settings(_Section):
     runs: RunsSettings = RunsSettings()
     graphs: GraphsSettings = GraphsSettings()
     search: SearchSettings = SearchSettings()
+    inference: InferenceSettings = InferenceSettings()
     models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_writer)] = Field(
         default_factory=dict, validate_default=True
     )

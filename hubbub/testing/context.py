@@ -9,9 +9,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import NotFound
+from runtime.inference.artifacts import Artifacts
 from runtime.types import ChatRequest, Delta, Hit, Hits, JsonObject, Passage, Reply, Usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
     from runtime.ports import Vectors
@@ -107,8 +111,8 @@ class FakeCollection:
 class FakeContext:
     """The `Context` of one call; it keeps what was emitted, asked of models and logged.
 
-    `documents` are what every collection holds, `answer` what every model says.  `http()` reaches only
-    this machine.
+    `documents` are what every collection holds, `answer` what every model says.  `models` is the folder
+    of trained models, NAME/VERSION/….  `http()` reaches only this machine.
     """
 
     tenant: str = "tenant"
@@ -123,6 +127,7 @@ class FakeContext:
     emitted: list[Delta] = field(default_factory=list)
     asked: list[ChatRequest] = field(default_factory=list)
     client: aiohttp.ClientSession | None = None
+    models: Path | None = None
 
     def emit(self, delta: Delta) -> None:
         """Keep a piece of text."""
@@ -146,6 +151,12 @@ class FakeContext:
                 vectors[row, hashlib.sha256(word.encode()).digest()[0] % SIZE] += 1
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        """Return the folder of a trained model's version, by default of the newest."""
+        if self.models is None:
+            raise NotFound(f"There is no trained model {name}; give the context a folder of `models`.")
+        return Artifacts(self.models).find(name, version)
 
     def http(self) -> aiohttp.ClientSession:
         """Return a client that reaches loopback addresses only."""

@@ -10,6 +10,8 @@ from runtime.ports import Collection, Context, Log, ModelHandle
 from runtime.types import Delta
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
     from runtime.ports import Vectors
@@ -26,6 +28,9 @@ class Services(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        """Return the folder of a trained model's version; NotFound when there is none."""
 
     def http(self) -> aiohttp.ClientSession:
         """Return the client that reaches only what `[egress]` permits."""
@@ -62,6 +67,10 @@ class CallContext:
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""
         return await self.services.embed(texts)
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        """Return the folder of a trained model's version, by default of the newest."""
+        return self.services.artifact(name, version)
 
     def http(self) -> aiohttp.ClientSession:
         """Return the hub's HTTP client, which reaches only what `[egress]` permits."""

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runtime.extensions.crossing import error_of, pack, tagged, untagged
+from runtime.inference.artifacts import Artifacts
 from runtime.settings import Settings
 from runtime.types import ChatRequest, Delta, Hits, JsonObject, Passage, Reply
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
     from runtime.ports import Vectors
@@ -27,6 +30,11 @@ class Lent:
     _waiting: dict[int, asyncio.Queue[dict[str, Any]]] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _client: aiohttp.ClientSession | None = None
+    artifacts: Artifacts = field(init=False)
+    """The folder of trained models, which this process reads itself."""
+
+    def __post_init__(self) -> None:
+        self.artifacts = Artifacts(self.settings.inference.folder)
 
     def context(self, call: int, about: dict[str, Any], params: Any) -> LentContext:
         """Return the context of a call."""
@@ -108,6 +116,10 @@ class LentContext:
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""
         return await self.ask("embed", list(texts))  # type: ignore[no-any-return]
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        """Return the folder of a trained model's version, by default of the newest."""
+        return self.lent.artifacts.find(name, version)
 
     def http(self) -> aiohttp.ClientSession:
         """Return an HTTP client that reaches only what `[egress]` permits."""

@@ -12,6 +12,8 @@ from runtime.ports import Collection, Context, ModelHandle
 from runtime.types import ChatRequest, Delta, Reply, Usage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import aiohttp
 
     from runtime.ports import Vectors
@@ -38,6 +40,10 @@ class CountedServices:
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder."""
         return await self.services.embed(texts)
+
+    def artifact(self, name: str, version: str = "") -> Path:
+        """Return the folder of a trained model's version."""
+        return self.services.artifact(name, version)
 
     def http(self) -> aiohttp.ClientSession:
         """Return the client that reaches only what `[egress]` permits."""

@@ -21,6 +21,9 @@ class Lent:
     async def embed(self, texts: Any) -> Any:
         return ("embed", texts)
 
+    def artifact(self, name: str, version: str) -> Any:
+        return ("artifact", name, version)
+
     def http(self) -> Any:
         return "client"
 
@@ -50,6 +53,11 @@ def test_a_model_is_asked_on_behalf_of_the_call() -> None:
 
 async def test_texts_are_embedded_by_the_engine() -> None:
     assert cast(Any, await _context([]).embed(["a"])) == ("embed", ["a"])
+
+
+def test_a_trained_model_is_the_newest_unless_another_version_is_asked_for() -> None:
+    assert cast(Any, _context([]).artifact("lead")) == ("artifact", "lead", "")
+    assert cast(Any, _context([]).artifact("lead", "2")) == ("artifact", "lead", "2")
 
 
 def test_requests_go_through_the_client_that_the_engine_lends() -> None:

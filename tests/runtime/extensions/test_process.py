@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,6 +62,7 @@ class Fit:
                 vectors = await ctx.embed(["a", "b"])
                 said = (hits[0].text, hits.mode, pieces[0].text, reply.text, streamed[0], str(vectors.shape))
                 return Score(0.5, said)
+            case "artifact": return Score(1.0, (str(ctx.artifact("lead")),))
             case "steal": return await ctx.model("secret").complete(ChatRequest("", []))
         who = f"{ctx.tenant} {ctx.params.weight if ctx.params else None} {self.started} {os.getpid()}"
         return Score(item.get("employees", 0) / self.big, (who,))
@@ -253,6 +255,14 @@ async def test_the_context_is_lent_over_the_pipe(there: There, caplog: pytest.Lo
     assert params is not None
     told = await there.call("scorer", "fit", "score", {}, params=params(weight=0.5))
     assert told.reasons[0].startswith("acme 0.5 1 ")
+
+
+async def test_a_trained_model_is_found_there_and_a_newer_one_too(there: There, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no trained model lead"):
+        await there.score(do="artifact")
+    for version in ("1", "2"):
+        (tmp_path / "models" / "lead" / version).mkdir(parents=True)
+        assert (await there.score(do="artifact")).reasons == (str(tmp_path / "models" / "lead" / version),)
 
 
 async def test_errors_are_what_they_are_there(there: There) -> None:

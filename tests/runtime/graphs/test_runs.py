@@ -225,6 +225,9 @@ class Lab:
             async def embed(self, texts: Any) -> Any:
                 raise AssertionError
 
+            def artifact(self, name: str, version: str = "") -> Any:
+                raise AssertionError
+
             def http(self) -> Any:
                 raise AssertionError
 
