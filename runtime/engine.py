@@ -212,7 +212,8 @@ async def open_engine(settings: Settings) -> Engine:
         ledger, lent = JournalLedger(journal), JournalStore(store)
         check_names(settings.guardrails, plugins.catalog)
         worker = Worker(
-            *(graphs, saver, services, telemetry, settings.runs.timeout, ledger, cache, views.record, lent),
+            *(graphs, saver, services, telemetry, settings.runs.timeout, ledger, cache),
+            *(views.record, views.note, lent),
             guardrails=settings.guardrails,
         )
         queue = RunQueue(settings.runs.concurrency, settings.runs.queue)

@@ -12,6 +12,7 @@ from runtime.types import (
     Delta,
     Effect,
     Event,
+    Fact,
     GraphText,
     Health,
     Hit,
@@ -612,7 +613,14 @@ class UsageLog(Protocol):
         """Return the sums of each group, in the order of the groups; costs in US dollars."""
 
 
-class Views(UsageLog, Protocol):
+class FactLog(Protocol):
+    """What scorers, recommenders, guardrails and people gave."""
+
+    def note(self, fact: Fact) -> None:
+        """Take down a fact; does not wait."""
+
+
+class Views(UsageLog, FactLog, Protocol):
     """What is folded from the log as it is written; times are Unix milliseconds, days those of UTC."""
 
     async def threads(self, tenant: str | None = None, limit: int = 20) -> list[JsonObject]:

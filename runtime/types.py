@@ -585,6 +585,28 @@ class ModelCall:
     usage: Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a scorer, recommender, guardrail or person gave in a run; never what it was about.
+
+    `kind` is "score", "recommendation", "guard" or "approval", `name` who gave it.  `label` is the class
+    that it fell into (a tier, a verdict, a choice), `number` a score or a count, `version` that of the
+    model behind it.  `key` is the same when its step runs again; without one every fact counts.  `at` is
+    in Unix seconds.
+    """
+
+    at: float
+    tenant: str
+    run: str
+    graph: str
+    kind: str
+    name: str
+    label: str = ""
+    number: float | None = None
+    version: str = ""
+    key: str | None = None
+
+
 UsageGroup: TypeAlias = Literal["day", "tenant", "graph", "model"]
 
 

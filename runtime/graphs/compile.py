@@ -223,6 +223,8 @@ def _approve(file: GraphFile, node: Node, saving: Saving) -> Callable[..., Await
             span.set(branch=choice)
             update = saving.update(decision, {}, values)
             scope.decided(Decision(node.id, choice, approval.choices[choice], f"{choice} was chosen"))
+            info = runtime.execution_info
+            scope.note("approval", node.id, info.task_id if info else None, label=choice)
         return Command(goto=langgraph_step(approval.choices[choice]), update=update)
 
     approve.__annotations__["runtime"] = Runtime[RunScope]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from runtime.errors import Blocked, CannotStart, NotFound
@@ -40,7 +41,7 @@ async def guarded(call: StepCall, way: Way, value: Any) -> Any:
         verdict: Verdict = await guard.call(found, "check", text, call.context(), deadline=call.deadline)
         return verdict
 
-    return await _through(call.scope.catalog, names_of(call), way, value, check)
+    return await _through(call.scope, names_of(call), way, value, check, call.task)
 
 
 async def screened(scope: RunScope, way: Way, value: Any) -> Any:
@@ -52,7 +53,7 @@ async def screened(scope: RunScope, way: Way, value: Any) -> Any:
         verdict: Verdict = await guard.call(found, "check", text, context, deadline=scope.deadline)
         return verdict
 
-    return await _through(scope.catalog, names, way, value, check)
+    return await _through(scope, names, way, value, check)
 
 
 def check_names(settings: GuardrailsSettings, catalog: Catalog) -> None:
@@ -74,11 +75,34 @@ def check_names(settings: GuardrailsSettings, catalog: Catalog) -> None:
                 )
 
 
-async def _through(catalog: Catalog, names: tuple[str, ...], way: Way, value: Any, check: Check) -> Any:
-    for found in _found(catalog, names):
+async def _through(
+    scope: RunScope, names: tuple[str, ...], way: Way, value: Any, check: Check, task: str | None = None
+) -> Any:
+    for found in _found(scope.catalog, names):
         if found.value.stage in _STAGES[way]:
-            value = await _passed(found, way, value, check)
+            heard = _Heard(check)
+            try:
+                value = await _passed(found, way, value, heard.check)
+            finally:
+                if verdict := heard.gravest():
+                    scope.note("guard", found.name, task, label=verdict)
     return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Listens to what a guardrail says of all the texts of one value."""
+
+    asked: Check
+    said: set[str] = field(default_factory=set)
+
+    async def check(self, found: Registered, text: str) -> Verdict:
+        verdict = await self.asked(found, text)
+        self.said.add(verdict.action)
+        return verdict
+
+    def gravest(self) -> str:
+        return next((action for action in ("block", "rewrite", "allow") if action in self.said), "")
 
 
 async def _passed(found: Registered, way: Way, value: Any, check: Check) -> Any:

@@ -65,6 +65,10 @@ class PluginCall:
         context = self.step.context(self.params, self.arguments)
         return await guard.call(self.registered, method, *args, context, deadline=self.step.deadline)
 
+    def note(self, kind: str, **given: Any) -> None:
+        """Take down what the object gave, without its content."""
+        self.step.scope.note(kind, self.registered.name, self.step.task, **given)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -103,12 +107,16 @@ async def _score(call: PluginCall) -> Outcome:
     item = call.given.item if call.given.item is not None else dict(call.rest)
     score = await call.call("score", item)
     found = as_json(score, call.registered)
-    return Outcome({**found["details"], "score": found["value"], "reasons": found["reasons"]})
+    details = found["details"]
+    label, version = str(details.get("tier", "")), str(details.get("model_version", ""))
+    call.note("score", label=label, version=version, number=found["value"])
+    return Outcome({**details, "score": found["value"], "reasons": found["reasons"]})
 
 
 async def _recommend(call: PluginCall) -> Outcome:
-    items = await call.call("recommend", call.given.user, call.given.k)
-    return Outcome(as_json(list(items), call.registered))
+    items = as_json(list(await call.call("recommend", call.given.user, call.given.k)), call.registered)
+    call.note("recommendation", number=len(items))
+    return Outcome(items)
 
 
 async def _predict(call: PluginCall) -> Outcome:

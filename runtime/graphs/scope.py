@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -14,7 +15,7 @@ from runtime.graphs.decisions import Decision
 from runtime.graphs.file import Node
 from runtime.settings import GuardrailsSettings
 from runtime.telemetry import Span, Telemetry
-from runtime.types import Delta, Effect, JsonObject, Run, Usage
+from runtime.types import Delta, Effect, Fact, JsonObject, Run, Usage
 
 if TYPE_CHECKING:
     from runtime.ports import Cache, Ledger, Log
@@ -91,10 +92,18 @@ class RunScope:
     """Is told of every branch, approval and handled error, before the run goes on."""
     used: Callable[[str, Usage], None] = _unheard
     """Is told of every call of a model by a step."""
+    noted: Callable[[Fact], None] = _unheard
+    """Is told of what scorers, recommenders, guardrails and people gave."""
     stand_in: StandIn | None = None
     """None in a real run."""
     guardrails: GuardrailsSettings = field(default_factory=GuardrailsSettings)
     """Those of every run, by name."""
+
+    def note(self, kind: str, name: str, task: str | None = None, **given: Any) -> None:
+        """Take down a fact of the run; a task says it once, however often it runs."""
+        key = f"{task}:{kind}:{name}" if task else None
+        run = self.run
+        self.noted(Fact(time.time(), run.tenant, run.id, run.graph, kind, name, key=key, **given))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runtime.journal import folds
+from runtime.journal import fact_folds, folds
 
 SCHEMA_VERSION = 2
 
@@ -129,7 +129,7 @@ INSERT INTO writer VALUES (1, '', x'90');
 """
 SCHEMA += folds.SCHEMA
 
-ADDITIONS = ""
+ADDITIONS = fact_folds.ADDITIONS
 """Tables that came later, each made IF NOT EXISTS: a database that lacks one gets it when it is opened."""
 
 
@@ -316,7 +316,8 @@ STATEMENTS: dict[str, Statement] = {
         "INSERT INTO usage SELECT NULL, ?1, ?2, ?3, ?4, coalesce(graph, ''), coalesce(version, ''),"
         " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 FROM (SELECT 1) LEFT JOIN runs ON id = ?4"
     ),
-    **{name: Statement(sql) for name, sql in folds.REBUILD.items()},
+    "fact": Statement(fact_folds.NOTE),
+    **{name: Statement(sql) for name, sql in (folds.REBUILD | fact_folds.REBUILD).items()},
     "graph.keep": Statement("INSERT OR IGNORE INTO graph_texts VALUES (?, ?, ?, ?, ?)"),
     "graph.publish": Statement("INSERT OR REPLACE INTO publications VALUES (?, ?)"),
     "graph.withdraw": Statement("DELETE FROM publications WHERE graph = ?1"),

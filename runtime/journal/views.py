@@ -1,25 +1,27 @@
-"""The views: threads, runs and sums of usage, read without reading the log, and rebuilt from it."""
+"""The views: threads, runs, sums of usage and of facts, read without reading the log, and rebuilt from it."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from runtime.journal.sqlite import SqliteJournal, unobserved
-from runtime.types import JsonObject, ModelCall, RunsQuery, Usage, UsageQuery
+from runtime.types import Fact, JsonObject, ModelCall, RunsQuery, Usage, UsageQuery
 
 _PAGE = 200
 """Threads that are rebuilt at the same time: other writes wait for no more than these."""
 _BILLIONTHS = 1_000_000_000
 _MOST = 1 << 53
+_CLASS = re.compile(r"[\w .:/+-]{1,40}")
 _FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "incomplete"})
 
 _COUNT = (
     "SELECT (SELECT count(*) FROM view_threads), (SELECT count(*) FROM view_runs),"
-    " (SELECT count(*) FROM view_usage)"
+    " (SELECT count(*) FROM view_usage), (SELECT count(*) FROM view_facts)"
 )
 _SUMS = ("calls", "failed", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 _THREADS = ("thread", "tenant", "created_at", "updated_at", "runs", "run", "graph", "status")
@@ -44,6 +46,12 @@ class JournalViews:
         finish = call.finish if call.finish in _FINISHES or not call.finish else "other"
         numbers = (*_counts(call.usage), _cost(call.usage), int(call.seconds * 1000))
         unobserved(self._journal.submit([("usage", (*row, finish, *numbers))], urgent=False))
+
+    def note(self, fact: Fact) -> None:
+        """Take down what a scorer, recommender, guardrail or person gave; does not wait."""
+        row = (int(fact.at * 1000), fact.tenant, fact.run, fact.graph, fact.kind, fact.name)
+        named = (_class(fact.version), _class(fact.label), _billionths(fact.number), fact.key)
+        unobserved(self._journal.submit([("fact", (*row, *named))], urgent=False))
 
     async def usage(self, query: UsageQuery) -> list[JsonObject]:
         """Return the sums of each group, in the order of the groups; costs in US dollars."""
@@ -89,18 +97,20 @@ class JournalViews:
         ):
             await asyncio.gather(*(self._journal.submit(_thread(thread)) for (thread,) in page))
             last = page[-1][0]
-        for day in await self._days():
-            await self._journal.submit([("views.forget_usage", (day,)), ("views.usage", _bounds(day))])
+        for log in ("usage", "facts"):
+            for day in await self._days(log):
+                again = [(f"views.forget_{log}", (day,)), (f"views.{log}", _bounds(day))]
+                await self._journal.submit(again)
         (row,) = await self._rows(_COUNT, ())
-        return dict(zip(("threads", "runs", "usage"), row, strict=True))
+        return dict(zip(("threads", "runs", "usage", "facts"), row, strict=True))
 
-    async def _days(self) -> list[str]:
-        """Return every day that has usage, in the log or in the view."""
+    async def _days(self, log: str) -> list[str]:
+        """Return every day that has usage, or facts, in the log or in the view."""
         first_and_last = (
-            "SELECT date(min(at) / 1000, 'unixepoch'), date(max(at) / 1000, 'unixepoch') FROM usage"
+            f"SELECT date(min(at) / 1000, 'unixepoch'), date(max(at) / 1000, 'unixepoch') FROM {log}"  # noqa: S608
         )
         ((first, last),) = await self._rows(first_and_last, ())
-        found = {day for (day,) in await self._rows("SELECT DISTINCT day FROM view_usage", ())}
+        found = {day for (day,) in await self._rows(f"SELECT DISTINCT day FROM view_{log}", ())}  # noqa: S608
         if first is not None:
             begin, end = date.fromisoformat(first), date.fromisoformat(last)
             found |= {(begin + timedelta(days)).isoformat() for days in range((end - begin).days + 1)}
@@ -129,9 +139,18 @@ def _counts(usage: Usage) -> list[int]:
 
 def _cost(usage: Usage) -> int | None:
     """Return the cost in billionths of a US dollar; None when it is not known."""
-    cost = usage.cost_usd
-    known = isinstance(cost, int | float) and math.isfinite(cost) and 0 <= cost < _MOST / _BILLIONTHS
-    return round(cost * _BILLIONTHS) if cost is not None and known else None
+    cost = _billionths(usage.cost_usd)
+    return cost if cost is not None and cost >= 0 else None
+
+
+def _billionths(number: object) -> int | None:
+    known = isinstance(number, int | float) and math.isfinite(number) and abs(number) < _MOST / _BILLIONTHS
+    return round(number * _BILLIONTHS) if known else None  # type: ignore[operator]
+
+
+def _class(name: str) -> str:
+    """Return a short name of a class; a text is none."""
+    return name if _CLASS.fullmatch(name) else ""
 
 
 def _used(sums: JsonObject) -> JsonObject:

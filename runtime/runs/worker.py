@@ -42,7 +42,7 @@ from runtime.runs.states import written_by
 from runtime.settings import GuardrailsSettings
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
-from runtime.types import JsonObject, ModelCall, Run, RunStatus
+from runtime.types import Fact, JsonObject, ModelCall, Run, RunStatus
 
 _log = get_logger(__name__)
 
@@ -66,6 +66,8 @@ class Worker:
     """Where steps keep what they gave."""
     record: Callable[[ModelCall], None]
     """Is told of the models that steps written in Python call beside the gateway."""
+    note: Callable[[Fact], None]
+    """Is told of what scorers, recommenders, guardrails and people gave."""
     store: BaseStore | None = None
     """What steps written in Python find as `runtime.store`."""
     guardrails: GuardrailsSettings = field(default_factory=GuardrailsSettings)
@@ -205,6 +207,7 @@ class Worker:
             ledger=self.ledger,
             decided=notes.decided,
             used=notes.used,
+            noted=self.note,
             guardrails=self.guardrails,
         )
 

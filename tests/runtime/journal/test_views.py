@@ -22,7 +22,7 @@ from runtime.errors import Conflict
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
 from runtime.runs.run import lifecycle
-from runtime.types import Event, ModelCall, Run, RunsQuery, RunStatus, Thread, Usage, UsageQuery
+from runtime.types import Event, Fact, ModelCall, Run, RunsQuery, RunStatus, Thread, Usage, UsageQuery
 
 S = RunStatus
 ENDINGS = [S.SUCCESS, S.ERROR, S.CANCELLED, S.TIMEOUT, S.INTERRUPTED]
@@ -38,6 +38,8 @@ USAGE = (
     "ms",
 )
 
+VIEWS = ("view_threads", "view_runs", "view_usage", "view_facts")
+
 PLACES = st.integers(0, 3)
 STEPS = st.lists(
     st.tuples(st.just("thread"))
@@ -50,6 +52,13 @@ STEPS = st.lists(
         st.just("call"), PLACES, st.sampled_from(["a:1", "b:2"]), st.sampled_from([None, 0.1, 1e-9, 2.5])
     )
     | st.tuples(st.just("call outside"), st.integers(0, 3))
+    | st.tuples(
+        st.just("note"),
+        PLACES,
+        st.sampled_from(["hot", ""]),
+        st.sampled_from([None, 0.25, 1e-9]),
+        st.sampled_from([None, "a", "b"]),
+    )
     | st.tuples(st.just("delete"), PLACES),
     max_size=30,
 )
@@ -65,6 +74,9 @@ class World:
     threads: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     usage: dict[tuple[str, str, str], dict[str, int]] = field(default_factory=dict)
+    facts: dict[tuple[str, str, str], list[int]] = field(default_factory=dict)
+    noted: set[tuple[str, str]] = field(default_factory=set)
+    past: list[tuple[Any, ...]] = field(default_factory=list)
     positions: dict[str, int] = field(default_factory=dict)
     clock: Iterator[int] = field(default_factory=lambda: count(1_700_000_000_000, 7_000_003))
 
@@ -185,10 +197,29 @@ class World:
         ):
             known[name] += value
 
+    async def _note(self, place: int, label: str, number: float | None, key: str | None) -> None:
+        if not (id := self._some(self.runs, place)):
+            return
+        at, graph = next(self.clock), self.runs[id]["graph"]
+        self.views.note(Fact(at / 1000, self.tenant, id, graph, "score", "fit", label, number, "3", key))
+        if key and (id, key) in self.noted:
+            return
+        self.noted.add((id, key or ""))
+        day = datetime.fromtimestamp(at // 1000, UTC).date().isoformat()
+        known = self.facts.setdefault((day, graph, label), [0, 0, 0])
+        for place, more in enumerate((1, number is not None, round((number or 0) * 1e9))):
+            known[place] += more
+
     async def _delete(self, place: int) -> None:
         if thread := self._some(self.threads, place):
             await self.journal.delete_thread(thread)
             del self.threads[thread]
+            names = ("graph", "status", "accepted_at", "started_at", "ended_at", "error")
+            self.past += [
+                (id, *(run[name] for name in names))
+                for id, run in self.runs.items()
+                if run["thread"] == thread
+            ]
             self.runs = {id: run for id, run in self.runs.items() if run["thread"] != thread}
 
     def _run(self, id: str) -> Run:
@@ -210,6 +241,8 @@ class World:
             "threads": dict(sorted(self.threads.items())),
             "runs": dict(sorted(self.runs.items())),
             "usage": dict(sorted(self.usage.items())),
+            "facts": dict(sorted(self.facts.items())),
+            "past": sorted(self.past),
         }
 
     async def found(self) -> dict[str, Any]:
@@ -234,6 +267,19 @@ class World:
                     (row["day"], row["graph"], row["model"]): {name: row[name] for name in USAGE}
                     for row in usage
                 },
+                "facts": {
+                    row[:3]: list(row[3:])
+                    for row in database.execute(
+                        "SELECT day, graph, label, facts, numbers, total FROM view_facts"
+                        " WHERE tenant = ? AND (kind, name, version) = ('score', 'fit', '3') ORDER BY 1,2,3",
+                        (self.tenant,),
+                    )
+                },
+                "past": database.execute(
+                    "SELECT run, graph, status, accepted_at, started_at, ended_at, error FROM past_runs"
+                    " WHERE tenant = ? ORDER BY run",
+                    (self.tenant,),
+                ).fetchall(),
             }
 
         return await self.journal.read(read)
@@ -283,17 +329,19 @@ def _damage(path: Path, tenant: str, how: str) -> None:
             "UPDATE view_runs SET status = 'success', started_at = 1 WHERE tenant = ?1",
             "UPDATE view_threads SET runs = 77, status = NULL WHERE tenant = ?1",
             "UPDATE view_usage SET cost = cost + 1, calls = 0 WHERE tenant = ?1",
+            "UPDATE view_facts SET total = total + 1, facts = 0 WHERE tenant = ?1",
         ),
         "strays": (
             "INSERT INTO view_threads VALUES (?1 || 'x', ?1, 1, 1, 1, 'r', 'g', 'error')",
             "INSERT INTO view_runs (run, thread, tenant, status, accepted_at, updated_at)"
             " VALUES ('r', ?1 || 'x', ?1, 'error', 1, 1)",
             "INSERT INTO view_usage VALUES (?1, '2001-01-01', 'g', 'm', 1, 0, 0, 1, 1, 0, 0, 5, 1)",
+            "INSERT INTO view_facts VALUES (?1, '2001-01-01', 'g', 'score', 'fit', '3', 'hot', 1, 1, 5)",
         ),
     }[how]
     with sqlite3.connect(path, timeout=30) as database:
         for sql in spoil:
-            for table in ("view_threads", "view_runs", "view_usage") if "{}" in sql else ("",):
+            for table in VIEWS if "{}" in sql else ("",):
                 database.execute(sql.format(table), (tenant,))
 
 
@@ -389,3 +437,10 @@ async def test_lists_are_of_the_latest_and_of_what_is_asked(world: World) -> Non
     assert [run["graph"] for run in runs] == ["write", "ask"]
     assert [run["error"] for run in await world.views.runs(RunsQuery(status="error"))] == ["model_error"]
     assert await world.views.runs(RunsQuery(tenant=world.tenant, thread="none", graph="ask")) == []
+
+
+async def test_a_fact_holds_no_text_and_no_number_that_is_none(world: World) -> None:
+    world.views.note(Fact(1.0, "t", "r", "g", "score", "fit", 'Ann said: "call me!"', float("nan"), "x" * 99))
+    await world.journal.barrier()
+    rows = await world.journal.read(lambda database: database.execute("SELECT * FROM view_facts").fetchall())
+    assert rows == [("t", "1970-01-01", "g", "score", "fit", "", "", 1, 0, 0)]
