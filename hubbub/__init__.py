@@ -18,6 +18,7 @@ from runtime.ports import (
     Context,
     Embedder,
     Guardrail,
+    Interactions,
     Log,
     Model,
     ModelHandle,
@@ -30,6 +31,7 @@ from runtime.ports import (
     Tool,
 )
 from runtime.types import (
+    CatalogueItem,
     ChatRequest,
     Delta,
     Embeddings,
@@ -37,6 +39,7 @@ from runtime.types import (
     Health,
     Hit,
     Hits,
+    Interaction,
     Item,
     JsonObject,
     Message,
@@ -57,6 +60,7 @@ API = 1
 __all__ = [
     "API",
     "Cache",
+    "CatalogueItem",
     "ChatRequest",
     "Collection",
     "Context",
@@ -69,6 +73,8 @@ __all__ = [
     "Hit",
     "Hits",
     "HubbubError",
+    "Interaction",
+    "Interactions",
     "InvalidInput",
     "Item",
     "JsonObject",

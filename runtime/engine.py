@@ -19,12 +19,14 @@ from runtime.graphs.library import SUFFIX, GraphLibrary
 from runtime.graphs.served import ServedGraphs
 from runtime.inference.artifacts import Artifacts
 from runtime.journal.graphs import JournalGraphs
+from runtime.journal.interactions import JournalInteractions
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
-from runtime.ports import Collection, Context, ModelHandle, Views
+from runtime.ports import Collection, Context, Interactions, ModelHandle, Views
+from runtime.recommend.interactions import AllInteractions
 from runtime.runs.channels import Channels
 from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
@@ -61,6 +63,7 @@ class _Services:
 
     gateway: Gateway
     search: Search
+    did: AllInteractions
     egress: Egress
     artifacts: Artifacts
     client: aiohttp.ClientSession | None = None
@@ -70,6 +73,9 @@ class _Services:
 
     def collection(self, tenant: str, name: str) -> Collection:
         return self.search.collection(tenant, name)
+
+    def interactions(self, tenant: str) -> Interactions:
+        return self.did.of(tenant)
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         return await self.search.embed(texts)
@@ -104,6 +110,7 @@ class Engine:
     runs: Runs
     crons: Crons
     store: Store
+    interactions: AllInteractions
     views: Views
     services: Services
     boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -207,7 +214,8 @@ async def open_engine(settings: Settings) -> Engine:
         plugins.changed = changed
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         artifacts = Artifacts(settings.inference.folder)
-        services = _Services(gateway, search, Egress(settings.egress.allow), artifacts)
+        interactions = AllInteractions(JournalInteractions(journal))
+        services = _Services(gateway, search, interactions, Egress(settings.egress.allow), artifacts)
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
         check_names(settings.guardrails, plugins.catalog)
@@ -250,6 +258,7 @@ async def open_engine(settings: Settings) -> Engine:
                 runs,
                 crons,
                 store,
+                interactions,
                 views,
                 services,
             ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from runtime.types import (
+    CatalogueItem,
     ChatRequest,
     Cron,
     Delta,
@@ -17,6 +18,7 @@ from runtime.types import (
     Health,
     Hit,
     Hits,
+    Interaction,
     Interrupt,
     Item,
     ItemVectors,
@@ -108,6 +110,22 @@ class Collection(Protocol):
         """Return the stored passages of these hit ids, in their order; unknown ids are left out."""
 
 
+class Interactions(Protocol):
+    """What a tenant's users did with its items, and what these items are."""
+
+    async def history(self, user: str, limit: int = 200) -> Sequence[Interaction]:
+        """Return what a user did last, the newest first; nothing of somebody unknown."""
+
+    async def items(self, ids: Sequence[str]) -> Sequence[CatalogueItem]:
+        """Return the items with these ids, in their order; what the catalogue does not hold is left out."""
+
+    async def newest(self, limit: int = 200) -> Sequence[CatalogueItem]:
+        """Return the items that came into the catalogue last, the newest first."""
+
+    async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Return the items that most users turned to of late, each with how many users that were."""
+
+
 class Context(Protocol):
     """What every call of a plugin is given.  Never the engine itself."""
 
@@ -129,6 +147,9 @@ class Context(Protocol):
 
     def collection(self, name: str) -> Collection:
         """Return the tenant's collection of that name (an unknown one is empty)."""
+
+    def interactions(self) -> Interactions:
+        """Return what the tenant's users did with its items."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""

@@ -228,6 +228,31 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+InteractionKind: TypeAlias = Literal["view", "like", "buy", "dismiss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What a user did with an item, and when (Unix seconds); `recommendation` is the one it came from."""
+
+    user: str
+    item: str
+    kind: InteractionKind
+    at: float
+    value: float | None = None
+    recommendation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueItem:
+    """An item that can be recommended; `fields` is all that was sent of it, `id`, `title` and `tags` too."""
+
+    id: str
+    title: str = ""
+    tags: Sequence[str] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A guardrail's answer; `text` replaces the text when the action is "rewrite"."""

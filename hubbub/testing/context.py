@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import NotFound
 from runtime.inference.artifacts import Artifacts
-from runtime.types import ChatRequest, Delta, Hit, Hits, JsonObject, Passage, Reply, Usage
+from runtime.types import (
+    CatalogueItem,
+    ChatRequest,
+    Delta,
+    Hit,
+    Hits,
+    Interaction,
+    JsonObject,
+    Passage,
+    Reply,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,11 +119,40 @@ class FakeCollection:
 
 
 @dataclass
+class FakeInteractions:
+    """What users did, as it was given; the oldest first, as it happened."""
+
+    events: Sequence[Interaction] = ()
+    catalogue: Sequence[CatalogueItem] = ()
+
+    async def history(self, user: str, limit: int = 200) -> Sequence[Interaction]:
+        """Return what a user did last, the newest first."""
+        return [event for event in reversed(self.events) if event.user == user][:limit]
+
+    async def items(self, ids: Sequence[str]) -> Sequence[CatalogueItem]:
+        """Return the items with these ids, in their order."""
+        known = {item.id: item for item in self.catalogue}
+        return [known[id] for id in ids if id in known]
+
+    async def newest(self, limit: int = 200) -> Sequence[CatalogueItem]:
+        """Return the items that were given last, the newest first."""
+        return list(reversed(self.catalogue))[:limit]
+
+    async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Return the items that most users turned to."""
+        users: dict[str, set[str]] = {}
+        for event in self.events:
+            if event.kind != "dismiss":
+                users.setdefault(event.item, set()).add(event.user)
+        return sorted(((item, len(who)) for item, who in users.items()), key=lambda each: -each[1])[:limit]
+
+
+@dataclass
 class FakeContext:
     """The `Context` of one call; it keeps what was emitted, asked of models and logged.
 
-    `documents` are what every collection holds, `answer` what every model says.  `models` is the folder
-    of trained models, NAME/VERSION/….  `http()` reaches only this machine.
+    `documents` are what every collection holds, `answer` what every model says, `did` what users did.
+    `models` is the folder of trained models, NAME/VERSION/….  `http()` reaches only this machine.
     """
 
     tenant: str = "tenant"
@@ -123,6 +163,7 @@ class FakeContext:
     params: Any = None
     documents: Sequence[str] = ("Owls hunt mice at night.", "Larks sing in the morning.")
     answer: str = "Owls hunt mice."
+    did: FakeInteractions = field(default_factory=FakeInteractions)
     log: Any = field(default_factory=FakeLog)
     emitted: list[Delta] = field(default_factory=list)
     asked: list[ChatRequest] = field(default_factory=list)
@@ -140,6 +181,10 @@ class FakeContext:
     def collection(self, name: str) -> FakeCollection:
         """Return a collection of `documents`."""
         return FakeCollection(name, self.documents)
+
+    def interactions(self) -> FakeInteractions:
+        """Return what users did."""
+        return self.did
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Return vectors that are near when texts share words."""

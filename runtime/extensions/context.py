@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from runtime.ports import Collection, Context, Log, ModelHandle
+from runtime.ports import Collection, Context, Interactions, Log, ModelHandle
 from runtime.types import Delta
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class Services(Protocol):
 
     def collection(self, tenant: str, name: str) -> Collection:
         """Return a tenant's collection (an unknown one is empty)."""
+
+    def interactions(self, tenant: str) -> Interactions:
+        """Return what a tenant's users did with its items."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
@@ -63,6 +66,10 @@ class CallContext:
     def collection(self, name: str) -> Collection:
         """Return the collection of that name of this call's tenant, never of another."""
         return self.services.collection(self.tenant, name)
+
+    def interactions(self) -> Interactions:
+        """Return what the users of this call's tenant did, never those of another."""
+        return self.services.interactions(self.tenant)
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""

@@ -19,12 +19,14 @@ from runtime.extensions.failures import Failed
 from runtime.extensions.finder import PluginFile
 from runtime.settings import Settings
 from runtime.types import (
+    CatalogueItem,
     ChatRequest,
     Delta,
     Event,
     Health,
     Hit,
     Hits,
+    Interaction,
     Item,
     Passage,
     Reply,
@@ -38,7 +40,10 @@ MAX_FRAME = 64 * 1024 * 1024
 _ARRAY = 1
 _TYPES: Final[Mapping[str, Any]] = {
     kind.__name__: kind
-    for kind in (ChatRequest, Delta, Event, Health, Hit, Item, Passage, Reply, Score, Verdict)
+    for kind in (
+        *(CatalogueItem, ChatRequest, Delta, Event, Health, Hit, Interaction, Item),
+        *(Passage, Reply, Score, Verdict),
+    )
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from runtime.errors import InvalidInput
 
 _SEARCHES = ("keyword", "dense", "hybrid", "passages")
+_TASTES = ("history", "items", "newest", "popular")
 
 
 class Reply(Protocol):
@@ -39,5 +40,7 @@ async def lend(ctx: Any, what: str, args: Sequence[Any], reply: Reply) -> None:
     elif what in _SEARCHES:
         name, *rest = args
         reply(await getattr(ctx.collection(name), what)(*rest), last=True)
+    elif what in _TASTES:
+        reply(await getattr(ctx.interactions(), what)(*args), last=True)
     else:
         raise InvalidInput(f"there is no {what[:40]} to be lent")

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from runtime.extensions.crossing import error_of, pack, tagged, untagged
 from runtime.inference.artifacts import Artifacts
 from runtime.settings import Settings
-from runtime.types import ChatRequest, Delta, Hits, JsonObject, Passage, Reply
+from runtime.types import (
+    CatalogueItem,
+    ChatRequest,
+    Delta,
+    Hits,
+    Interaction,
+    JsonObject,
+    Passage,
+    Reply,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,6 +122,10 @@ class LentContext:
         """Return the tenant's collection of that name."""
         return LentCollection(self, name)
 
+    def interactions(self) -> LentInteractions:
+        """Return what the tenant's users did with its items."""
+        return LentInteractions(self)
+
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""
         return await self.ask("embed", list(texts))  # type: ignore[no-any-return]
@@ -179,6 +192,29 @@ class LentCollection:
     async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
         """Return the stored passages of these hit ids."""
         return await self.ctx.ask("passages", self.name, list(ids))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class LentInteractions:
+    """What the users of the call's tenant did, read by the hub."""
+
+    ctx: LentContext
+
+    async def history(self, user: str, limit: int = 200) -> Sequence[Interaction]:
+        """Return what a user did last, the newest first."""
+        return await self.ctx.ask("history", user, limit)  # type: ignore[no-any-return]
+
+    async def items(self, ids: Sequence[str]) -> Sequence[CatalogueItem]:
+        """Return the items with these ids."""
+        return await self.ctx.ask("items", list(ids))  # type: ignore[no-any-return]
+
+    async def newest(self, limit: int = 200) -> Sequence[CatalogueItem]:
+        """Return the items that came into the catalogue last."""
+        return await self.ctx.ask("newest", limit)  # type: ignore[no-any-return]
+
+    async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
+        """Return the items that most users turned to of late."""
+        return [(item, users) for item, users in await self.ctx.ask("popular", limit)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from runtime.extensions.context import Services
-from runtime.ports import Collection, Context, ModelHandle
+from runtime.ports import Collection, Context, Interactions, ModelHandle
 from runtime.types import ChatRequest, Delta, Reply, Usage
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class CountedServices:
     def collection(self, tenant: str, name: str) -> Collection:
         """Return a tenant's collection."""
         return self.services.collection(tenant, name)
+
+    def interactions(self, tenant: str) -> Interactions:
+        """Return what a tenant's users did with its items."""
+        return self.services.interactions(tenant)
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder."""

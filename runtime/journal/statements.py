@@ -130,6 +130,22 @@ INSERT INTO writer VALUES (1, '', x'90');
 SCHEMA += folds.SCHEMA
 
 ADDITIONS = fact_folds.ADDITIONS
+ADDITIONS += """
+-- The same event sent twice has the same key: it counts once.
+CREATE TABLE IF NOT EXISTS interactions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, key TEXT NOT NULL, user TEXT NOT NULL,
+    item TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL, value REAL, recommendation TEXT NOT NULL,
+    UNIQUE (tenant, key)
+);
+CREATE INDEX IF NOT EXISTS interactions_by_user ON interactions (tenant, user, at);
+CREATE INDEX IF NOT EXISTS interactions_by_time ON interactions (tenant, at);
+
+CREATE TABLE IF NOT EXISTS catalogue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, item TEXT NOT NULL, fields BLOB NOT NULL,
+    UNIQUE (tenant, item)
+);
+CREATE INDEX IF NOT EXISTS catalogue_newest ON catalogue (tenant, id);
+"""
 """Tables that came later, each made IF NOT EXISTS: a database that lacks one gets it when it is opened."""
 
 
@@ -311,6 +327,20 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "items.sweep": Statement(
         "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE expires_at <= ?1 LIMIT ?2)"
+    ),
+    "interactions.add": Statement(
+        "INSERT OR IGNORE INTO interactions (tenant, key, user, item, kind, at, value, recommendation)"
+        " SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,"
+        " value ->> 6 FROM json_each(?2)"
+    ),
+    "interactions.forget": Statement(
+        "DELETE FROM interactions WHERE id IN"
+        " (SELECT id FROM interactions WHERE tenant = ?1 AND user = ?2 LIMIT ?3)"
+    ),
+    "catalogue.put": Statement(
+        # WHERE 1: without it SQLite takes ON CONFLICT for a join.
+        "INSERT INTO catalogue (tenant, item, fields) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)"
+        " WHERE 1 ON CONFLICT (tenant, item) DO UPDATE SET fields = excluded.fields"
     ),
     "usage": Statement(
         "INSERT INTO usage SELECT NULL, ?1, ?2, ?3, ?4, coalesce(graph, ''), coalesce(version, ''),"

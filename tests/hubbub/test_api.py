@@ -30,8 +30,9 @@ SURFACE = {
         "Subscriber",
         "Tool",
     },
-    "what a call is given": {"Collection", "Context", "Log", "ModelHandle"},
+    "what a call is given": {"Collection", "Context", "Interactions", "Log", "ModelHandle"},
     "data": {
+        "CatalogueItem",
         "ChatRequest",
         "Delta",
         "Embeddings",
@@ -39,6 +40,7 @@ SURFACE = {
         "Health",
         "Hit",
         "Hits",
+        "Interaction",
         "Item",
         "JsonObject",
         "Message",

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
+from hubbub.testing.context import FakeInteractions
 from runtime.errors import InvalidInput, NotFound, PluginError
 from runtime.extensions import guard
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
 from runtime.extensions.context import CallContext
 from runtime.extensions.loader import close_plugins, start_plugins
 from runtime.telemetry import get_logger
-from runtime.types import ChatRequest, Delta, Hit, Hits, Reply, Score
+from runtime.types import CatalogueItem, ChatRequest, Delta, Hit, Hits, Interaction, Reply, Score
 
 CONFIG = """
 [plugins.fit.host]
@@ -63,6 +64,11 @@ class Fit:
                 said = (hits[0].text, hits.mode, pieces[0].text, reply.text, streamed[0], str(vectors.shape))
                 return Score(0.5, said)
             case "artifact": return Score(1.0, (str(ctx.artifact("lead")),))
+            case "did":
+                did = ctx.interactions()
+                (event,), (item,) = await did.history("ann"), await did.items(["tea"])
+                (new,) = await did.newest(1)
+                return Score(0.5, (event.item, item.title, new.tags[0], str(await did.popular(3))))
             case "steal": return await ctx.model("secret").complete(ChatRequest("", []))
         who = f"{ctx.tenant} {ctx.params.weight if ctx.params else None} {self.started} {os.getpid()}"
         return Score(item.get("employees", 0) / self.big, (who,))
@@ -140,6 +146,11 @@ class Services:
             return Hits([Hit("1", "found", 1.0)], mode="hybrid")
 
         return SimpleNamespace(hybrid=hybrid)
+
+    def interactions(self, tenant: str) -> Any:
+        """What one user did with one item."""
+        tea = CatalogueItem("tea", f"Tea of {tenant}", ("hot",))
+        return FakeInteractions([Interaction("ann", "tea", "buy", 1.0)], [tea])
 
     async def embed(self, texts: Any) -> Any:
         """Two numbers a text."""
@@ -263,6 +274,11 @@ async def test_a_trained_model_is_found_there_and_a_newer_one_too(there: There, 
     for version in ("1", "2"):
         (tmp_path / "models" / "lead" / version).mkdir(parents=True)
         assert (await there.score(do="artifact")).reasons == (str(tmp_path / "models" / "lead" / version),)
+
+
+async def test_what_users_did_is_lent_too(there: There) -> None:
+    score = await there.score(do="did")
+    assert tuple(score.reasons) == ("tea", "Tea of acme", "hot", "[('tea', 1)]")
 
 
 async def test_errors_are_what_they_are_there(there: There) -> None:

@@ -222,6 +222,9 @@ class Lab:
             def collection(self, tenant: str, name: str) -> Any:
                 raise AssertionError
 
+            def interactions(self, tenant: str) -> Any:
+                raise AssertionError
+
             async def embed(self, texts: Any) -> Any:
                 raise AssertionError
 
