@@ -273,7 +273,8 @@ async def test_a_trained_model_is_found_there_and_a_newer_one_too(there: There, 
         await there.score(do="artifact")
     for version in ("1", "2"):
         (tmp_path / "models" / "lead" / version).mkdir(parents=True)
-        assert (await there.score(do="artifact")).reasons == (str(tmp_path / "models" / "lead" / version),)
+        score = await there.score(do="artifact")
+        assert tuple(score.reasons) == (str(tmp_path / "models" / "lead" / version),)
 
 
 async def test_what_users_did_is_lent_too(there: There) -> None:
