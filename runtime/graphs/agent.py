@@ -13,6 +13,21 @@ from runtime.graphs.scope import Outcome, StepCall
 from runtime.types import StatePath
 
 
+class ToolUse(BaseModel):
+    """A tool or retriever with parameters that its model does not choose, and the words it is told by."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: str
+    name: str = Field(default="", alias="as", pattern=r"^[A-Za-z0-9_-]{0,64}$")
+    about: str = ""
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The parameters."""
+        return self.model_extra or {}
+
+
 class AgentParams(BaseModel):
     """What the step takes.  `messages` is a field with the conversation so far."""
 
@@ -20,7 +35,7 @@ class AgentParams(BaseModel):
 
     model: str
     prompt: str
-    tools: list[str]
+    tools: list[str | ToolUse]
     system: str = ""
     messages: StatePath = None
     temperature: float | None = Field(default=None, ge=0, le=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
@@ -17,8 +17,9 @@ from langchain_core.tools import BaseTool, ToolException
 from runtime.errors import Forbidden, HubbubError, InvalidInput, LimitExceeded, MissingSecret, NotFound
 from runtime.extensions.failures import in_words
 from runtime.gateway.chat_model import GatewayChatModel
-from runtime.graphs.agent import AgentParams
-from runtime.graphs.kinds import call_plugin
+from runtime.graphs.agent import AgentParams, ToolUse
+from runtime.graphs.file import tool_use
+from runtime.graphs.kinds import AGENTS_USE, call_plugin, chosen_by_model, description_of
 from runtime.graphs.llm import result_of
 from runtime.graphs.scope import MessageSink, Outcome, StepCall
 from runtime.ports import ModelHandle
@@ -45,7 +46,7 @@ async def run(call: StepCall, params: AgentParams) -> Outcome:
     )
     agent: Any = create_agent(
         model,
-        [_tool(call, use) for use in call.node.tools],
+        [_tool(call, each) for each in params.tools],
         system_prompt=params.system or None,
         middleware=[_Counted(call, shown)],
         name=call.node.id,
@@ -147,6 +148,8 @@ class _HubTool(BaseTool):
 
     call: Any
     use: str
+    given: Any
+    """Parameters that the graph file has set, and the model does not see."""
     handle_tool_error: Any = True
 
     def _run(self, **arguments: Any) -> Any:
@@ -156,25 +159,42 @@ class _HubTool(BaseTool):
         step: StepCall = self.call
         try:
             placed = replace(step, task=f"{step.task}:{_place.get()}:{self.name}")
-            outcome = await call_plugin(placed, self.use, arguments)
+            outcome = await call_plugin(placed, self.use, {**arguments, **self.given})
         except _FATAL:
             raise
         except HubbubError as error:
             raise ToolException(in_words(error)) from error
-        result = outcome.result
+        result = _passages(outcome.result) if self.use.startswith("retriever.") else outcome.result
         return result if isinstance(result, str) else orjson.dumps(result).decode()
 
 
-def _tool(call: StepCall, use: str) -> BaseTool:
-    bare = use.removeprefix("tool.")
-    found = call.scope.catalog.get("tool", bare)
+def _passages(hits: Any) -> list[JsonObject]:
+    """Return what a model reads of hits."""
+    return [
+        {"id": hit["id"], "title": hit["source"].get("title", ""), "text": hit["text"]} for hit in hits
+    ]
+
+
+def _tool(call: StepCall, wanted: str | ToolUse) -> BaseTool:
+    wanted = ToolUse(use=wanted) if isinstance(wanted, str) else wanted
+    use = tool_use(wanted.use)
+    kind, _, name = use.partition(".")
+    found = call.scope.catalog.get(kind, name) if kind in AGENTS_USE else None
     if found is None:
         raise NotFound(f"there is no {use}; see `hubbub plugin list`")
-    tool = found.newest.value
+    value = found.newest.value
     return _HubTool(
-        name=bare,
-        description=tool.description,
-        args_schema=tool.Args.model_json_schema(),
+        name=wanted.name or (name if kind == "tool" else f"{kind}_{name}"),
+        description=wanted.about or getattr(value, "description", "") or description_of(value) or use,
+        args_schema=_without(chosen_by_model(found).model_json_schema(), wanted.given),
         call=call,
         use=use,
+        given=wanted.given,
     )
+
+
+def _without(schema: JsonObject, given: Mapping[str, Any]) -> JsonObject:
+    """Return the schema of what is left to choose."""
+    properties = {name: each for name, each in schema.get("properties", {}).items() if name not in given}
+    required = [name for name in schema.get("required", ()) if name not in given]
+    return {**schema, "properties": properties, "required": required}

@@ -24,7 +24,7 @@ from runtime.toml import TomlDocument
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from runtime.extensions.catalog import Catalog
+    from runtime.extensions.catalog import Catalog, Registered
     from runtime.graphs.text_version import GraphVersion
 
 BUILT_IN: Final = ("llm", "agent", "branch", "set", "approve", "map", "graph", "wait", "fail")
@@ -213,11 +213,21 @@ class _NodeCheck:
             self._findings.add("E14", f"config.toml has no model {alias}", *self._path, "model", help=help)
 
     def _check_tools(self) -> None:
-        known = [f"tool.{name}" for name in self._catalog.names("tool")]
+        from runtime.graphs.kinds import AGENTS_USE
+
+        known = [f"{kind}.{name}" for kind in AGENTS_USE for name in self._catalog.names(kind)]
         for index, tool in enumerate(self._node.tools):
+            path = (*self._path, "tools", index)
+            written = self._node.params["tools"][index]
             if tool not in known:
                 help = self._remedy(tool, known)
-                self._findings.add("E06", f"there is no {tool}", *self._path, "tools", index, help=help)
+                where = (*path, "use") if isinstance(written, dict) and "use" in written else path
+                self._findings.add("E06", f"there is no {tool}", *where, help=help)
+            elif isinstance(written, dict):
+                given = {key: value for key, value in written.items() if key not in ("use", "as", "about")}
+                kind, _, name = tool.partition(".")
+                if found := self._catalog.get(kind, name):
+                    self._check_given(found, given, *path)
 
     def _check_plugin(self) -> None:
         from runtime.graphs.kinds import KINDS
@@ -228,15 +238,22 @@ class _NodeCheck:
         if found is None:
             self._findings.add("E06", f"there is no {use}", *self._path, "use", help=self._remedy(use))
             return
-        standard, own = KINDS[kind].standard, KINDS[kind].own(found)
-        known = fields_of(standard)
-        mine = {key: value for key, value in self._node.params.items() if key in known}
-        rest = {key: value for key, value in self._node.params.items() if key not in known}
-        others = [*known, *fields_of(own), *STANDARD]
-        check_parameters(mine, standard, self._findings, *self._path, use=use)
-        if KINDS[kind].free:
+        self._check_given(found, self._node.params, *self._path)
+
+    def _check_given(self, found: Registered, given: Mapping[str, Any], *path: str | int) -> None:
+        """Compare parameters with what is declared; an agent's model chooses those that are missing."""
+        from runtime.graphs.kinds import KINDS
+
+        use, kind = f"{found.kind}.{found.name}", KINDS[found.kind]
+        standard, own = kind.standard, kind.own(found)
+        known, partly = fields_of(standard), self._node.use == "agent"
+        mine = {key: value for key, value in given.items() if key in known}
+        rest = {key: value for key, value in given.items() if key not in known}
+        others = [*known, *fields_of(own), *(() if partly else STANDARD)]
+        check_parameters(mine, standard, self._findings, *path, use=use, partly=partly)
+        if kind.free:
             rest = {key: value for key, value in rest.items() if key in fields_of(own)}
-        check_parameters(rest, own, self._findings, *self._path, use=use, others=others)
+        check_parameters(rest, own, self._findings, *path, use=use, others=others, partly=partly)
 
     def _remedy(self, use: str, known: Sequence[str] = ()) -> str:
         known = known or [

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.graphs.agent import AgentParams
 from runtime.graphs.fields import MERGES, TYPES
-from runtime.graphs.kinds import KINDS
+from runtime.graphs.kinds import KINDS, description_of
 from runtime.graphs.llm import LlmParams
 from runtime.graphs.parameters import is_state_path
 from runtime.types import JsonObject
@@ -200,8 +199,7 @@ def _of_plugins(catalog: Catalog, definitions: JsonObject) -> Iterator[JsonObjec
 
 
 def _about(found: Registered) -> str:
-    told = inspect.getdoc(found.value) or inspect.getdoc(type(found.value)) or ""
-    return told.split("\n\n")[0].replace("\n", " ") or f"{found.kind}.{found.name}"
+    return description_of(found.value) or f"{found.kind}.{found.name}"
 
 
 def _parameters(model: type[BaseModel] | None, use: str, definitions: JsonObject) -> JsonObject:

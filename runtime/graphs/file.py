@@ -60,6 +60,12 @@ class Each:
     max_parallel: int = MAX_PARALLEL
 
 
+def tool_use(written: Any) -> str:
+    """Return what an agent's tool is, as a step would use it: `sql` and `tool.sql` are the same."""
+    use = str(written.get("use", "") if isinstance(written, Mapping) else written)
+    return use if "." in use else f"tool.{use}"
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One step.  `params` are its own parameters as they were written."""
@@ -92,10 +98,9 @@ class Node:
 
     @property
     def tools(self) -> list[str]:
-        """What an agent may call, as a step would use it: `sql` and `tool.sql` are the same."""
+        """What an agent may call, as a step would use it."""
         named = self.params.get("tools") if self.use == "agent" else None
-        names = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
-        return [name if name.startswith("tool.") else f"tool.{name}" for name in names]
+        return [tool_use(each) for each in named] if isinstance(named, list) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -145,6 +146,23 @@ KINDS: Final[Mapping[str, Kind]] = {
     "step": Kind(Standard, _run_step, acts=True),
 }
 """Every kind that a graph file may `use` as `KIND.NAME`."""
+
+AGENTS_USE: Final = ("tool", "retriever")
+"""The kinds that an agent's model may call."""
+
+
+def chosen_by_model(registered: Registered) -> type[BaseModel]:
+    """Return what an agent's model chooses: all that a tool takes, and of others what every one takes."""
+    if registered.kind == "tool":
+        args: type[BaseModel] = registered.newest.value.Args
+        return args
+    return KINDS[registered.kind].standard
+
+
+def description_of(value: object) -> str:
+    """Return what an object says about itself: the first paragraph of its docstring, or nothing."""
+    told = inspect.getdoc(value) or inspect.getdoc(type(value)) or ""
+    return told.split("\n\n")[0].replace("\n", " ")
 
 
 async def call_plugin(step: StepCall, use: str, filled: Mapping[str, Any]) -> Outcome:

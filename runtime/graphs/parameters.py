@@ -76,11 +76,15 @@ def check_parameters(
     given: Mapping[str, Any],
     model: type[BaseModel] | None,
     findings: Findings,
-    *path: str,
+    *path: str | int,
     use: str,
     others: Iterable[str] = (),
+    partly: bool = False,
 ) -> None:
-    """Compare the parameters of a step with what its plugin declares; `others` are keys it may have too."""
+    """Compare the parameters of a step with what its plugin declares; `others` are keys it may have too.
+
+    Given `partly`, those that are needed and missing are chosen by somebody else.
+    """
     known = fields_of(model)
     free = model is not None and model.model_config.get("extra") == "allow"
     for key, value in given.items():
@@ -91,7 +95,7 @@ def check_parameters(
         elif not is_state_path(known[key]) and fixed(value) and (wrong := _mistake(known[key], value)):
             findings.add("E07", f"{key}{wrong.what}", *path, key, help=wrong.help)
     for key, field in known.items():
-        if field.is_required() and key not in given:
+        if field.is_required() and key not in given and not partly:
             message = f"{use} needs the parameter {key}"
             findings.miss(key, message, *path, help=f"add {key} = …", code="E07")
 

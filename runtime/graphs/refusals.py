@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,8 @@ class Refusal(NamedTuple):
     help: str
 
 
+_TYPE = re.compile(r"function-|(str|int|float|bool|none|list\[.*\]|dict\[.*\]|[A-Z]\w*)$")
+"""The parts of a place that say which type was tried, and not where."""
 _KINDS = {
     "int": ("is no whole number", "write a whole number without quotes, for example 5"),
     "float": ("is no number", "write a number without quotes, for example 0.5"),
@@ -43,10 +46,13 @@ _BOUNDS = {
 
 
 def refusal(error: ValidationError) -> Refusal:
-    """Return the first thing that pydantic says against a value; the value itself is not repeated."""
-    first: Mapping[str, Any] = error.errors(include_url=False)[0]
+    """Return the first thing that pydantic says against a value; the value itself is not repeated.
+
+    Where it may be one of several types, it is what is said of the one that fits best.
+    """
+    first: Mapping[str, Any] = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
     kind, context = str(first["type"]), first.get("ctx", {})
-    inside = "".join(f".{part}" for part in first["loc"] if not str(part).startswith("function-"))
+    inside = "".join(f".{part}" for part in first["loc"] if not _TYPE.match(str(part)))
     what, help = _said(kind, context, first)
     return Refusal(f"{inside} {what}", help)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
-from runtime.settings import ModelAlias, TelemetrySettings
+from runtime.settings import McpServer, ModelAlias, TelemetrySettings
 from runtime.types import RunStatus
 
 from .conftest import World
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from hubbub import Delta, InvalidInput, ToolCall, Usage, hookimpl
+from hubbub import Delta, Hit, InvalidInput, ToolCall, Usage, hookimpl
 
 HERE = Path(__file__).parent.parent
 
@@ -31,6 +32,9 @@ class Clerk:
     async def stream(self, request, ctx):
         with (HERE / "asked").open("a") as asked:
             asked.write(f"{len(request.messages)}\\n")
+        (HERE / "offered").write_text(json.dumps(
+            {tool["name"]: [tool["description"], tool["parameters"]] for tool in request.tools}
+        ))
         prompt = next(each["content"] for each in request.messages if each["role"] == "user")
         done = sum(each["role"] == "assistant" for each in request.messages)
         rounds = [line.split() for line in prompt.splitlines()]
@@ -38,15 +42,32 @@ class Clerk:
             yield Delta(text=f"Round {done + 1}. ")
             for index, word in enumerate(rounds[done]):
                 name, _, value = word.partition("=")
+                name, _, argument = name.partition(":")
                 # The same id each time, as careless services do.
                 yield Delta(tool_call=ToolCall(index, f"call{index}", name, ""))
-                yield Delta(tool_call=ToolCall(index, arguments=json.dumps({"text": value})))
+                yield Delta(tool_call=ToolCall(index, arguments=json.dumps({argument or "text": value})))
             yield Delta(usage=Usage(10, 5), finish="tool_calls")
             return
         yield Delta(text="Told: " + ", ".join(
             each["content"] for each in request.messages if each["role"] == "tool"
         ))
         yield Delta(usage=Usage(20, 7), finish="stop")
+
+
+class Shelf(BaseModel):
+    shelf: str
+    limit: int = 3
+
+
+class Books:
+    """Finds books."""
+
+    name = "books"
+    Params = Shelf
+
+    async def search(self, query, k, ctx):
+        source = {"path": ctx.params.shelf, "id": "b", "title": "Tides", "line": 1}
+        return [Hit("b1", f"{query} {k} {ctx.params.shelf}", 0.5, source=source)]
 
 
 class Words(BaseModel):
@@ -91,6 +112,11 @@ def register_providers():
 
 
 @hookimpl
+def register_retrievers():
+    return [Books()]
+
+
+@hookimpl
 def register_tools():
     return [Pay(), Wait(), Refuse()]
 '''
@@ -128,10 +154,11 @@ async def helped(world: World) -> World:
     return world
 
 
-async def _again(world: World) -> None:
+async def _again(world: World, **sections: Any) -> None:
     await world.engine.aclose()
     models = {"clerk": ModelAlias.model_validate({"use": ["clerk"]})}
-    await world.open(models=models, telemetry=TelemetrySettings(traces=world.folder / "spans.jsonl"))
+    spans = TelemetrySettings(traces=world.folder / "spans.jsonl")
+    await world.open(models=models, telemetry=spans, **sections)
 
 
 def _asked(world: World) -> list[str]:
@@ -214,3 +241,45 @@ async def test_its_models_and_tools_have_spans_under_its_own(helped: World) -> N
 def _above(span: Any, spans: Any) -> str:
     above = spans.get(span["parent_id"])
     return above["name"] if above else ""
+
+
+# --------------------------------------------------------------------------- what it may use
+
+
+def _with_tools(tools: str) -> str:
+    return HELP.replace('["tool.pay", "wait", "refuse"]', tools)
+
+
+async def test_what_the_file_sets_of_a_tool_its_model_neither_sees_nor_changes(helped: World) -> None:
+    books = '{ use = "retriever.books", shelf = "sea of {{ question | size }}", as = "books", about = "Look." }'
+    helped.write(help=_with_tools(f'[{books}, {{ use = "pay", text = "rent" }}, "retriever.books"]'))
+    await _again(helped)
+    run = await _work(helped, "books:query=tides pay=gas")
+    assert run.status is RunStatus.SUCCESS, run.error
+    assert run.output
+    told = '[{"id":"b1","title":"Tides","text":"tides 5 sea of 25"}], {"paid":"rent"}'
+    assert run.output["answer"] == f"Told: {told}"
+    assert [line.split()[0] for line in helped.ledger] == ["rent"]
+    offered = json.loads((helped.folder / "offered").read_text())
+    assert set(offered) == {"books", "pay", "retriever_books"}
+    assert offered["books"][0] == "Look."
+    assert offered["retriever_books"][0] == "Finds books."
+    assert {name: list(schema["properties"]) for name, (_, schema) in offered.items()} == {
+        "books": ["query", "top_k"],
+        "pay": [],
+        "retriever_books": ["query", "top_k"],
+    }
+
+
+async def test_a_tool_of_an_mcp_server_is_one_of_an_agents(helped: World) -> None:
+    helped.write(help=_with_tools('["tool.time_get_current_time"]'))
+    server = McpServer(command=(sys.executable, "-m", "mcp_server_time", "--local-timezone", "UTC"))
+    await _again(helped, mcp={"time": server})
+    await helped.until(lambda: helped.engine.catalog.get("tool", "time_get_current_time") is not None)
+    await helped.until(lambda: not helped.engine.graphs.state("help").errors)
+    run = await _work(helped, "time_get_current_time:timezone=Asia/Tokyo time_get_current_time:timezone=Moon")
+    assert run.status is RunStatus.SUCCESS, run.error
+    assert run.output
+    answer = str(run.output["answer"])
+    assert "+09:00" in answer, answer
+    assert "time_get_current_time refuses that" in answer
