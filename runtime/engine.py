@@ -280,5 +280,5 @@ def _name_skipped(gateway: Gateway) -> None:
 
 def _announce(catalog: Catalog) -> None:
     for plugin in catalog.plugins:
-        if plugin.state == "failed":
+        if plugin.state == "failed" and plugin.kind != "mcp":  # a server has said so itself
             _log.warning("plugin not loaded", plugin=plugin.name, file=plugin.file, reason=plugin.error)

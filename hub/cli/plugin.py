@@ -12,7 +12,7 @@ import click
 from hub.cli.output import print_json, print_table, say
 from hub.cli.plugin_check import command as check
 from hub.cli.plugin_new import command as new
-from hub.cli.program import Target
+from hub.cli.program import Target, unreachable
 from runtime.errors import WorkspaceLocked
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def list_plugins(target: Target, as_json: bool) -> int:
 
     A hub that serves the workspace is asked how they are there.  Exits with 1 when one could not be loaded.
     """
-    rows = _rows(target.settings())
+    rows = [
+        {**row, "error": row["error"] or unreachable(row["supplies"])} for row in _rows(target.settings())
+    ]
     if as_json:
         print_json(rows)
     else:
@@ -140,11 +142,11 @@ def _objects(catalog: Catalog, plugin: PluginInfo) -> list[dict[str, Any]]:
     for found in catalog.registered:
         if found.plugin.name == plugin.name:
             model = getattr(found.value, "Args", None) or found.Params
-            about = (inspect.getdoc(type(found.value)) or "").partition("\n")[0]
+            about = getattr(found.value, "description", "") or inspect.getdoc(type(found.value)) or ""
             objects.append(
                 {
                     "use": f"{found.kind}.{found.name}",
-                    "about": about,
+                    "about": about.partition("\n")[0],
                     "parameters": _fields(model) if model is not None else [],
                 }
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from hub.cli.output import print_json, say
-from hub.cli.program import Target
+from hub.cli.program import Target, unreachable
 
 if TYPE_CHECKING:
     from runtime.extensions.catalog import Registered
@@ -64,6 +64,8 @@ def examine(path: Path, settings: Settings) -> Iterator[Finding]:
         yield Finding(plugin.file, plugin.file, "it loads", "failed", why)
         return
     yield Finding(plugin.file, plugin.file, "it loads", "passed")
+    if shadowed := unreachable(plugin.supplies):
+        yield Finding(plugin.file, plugin.file, "its commands can be called", "failed", shadowed)
     for warning in catalog.warnings:
         yield Finding(plugin.file, plugin.file, "it loads", "warning", warning)
     for found in catalog.registered:

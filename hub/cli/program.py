@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -68,6 +68,13 @@ class Verbs(click.Group):
             return _of_plugins(ctx, cmd_name)
         command: click.Command = import_module(f"hub.cli.{cmd_name}").command
         return command
+
+
+def unreachable(uses: Iterable[str]) -> str:
+    """Say which of the commands that a plugin supplies nobody can call; "" when all can be called."""
+    names = [name for kind, _, name in (use.partition(".") for use in uses) if kind == "command"]
+    taken = " and ".join(name for name in names if name in VERBS)
+    return f"hubbub has a verb {taken} itself, so the plugin's is never reached; rename it" if taken else ""
 
 
 def _of_plugins(ctx: click.Context, name: str) -> click.Command | None:

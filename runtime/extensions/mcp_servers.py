@@ -152,7 +152,7 @@ class McpServers:
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
+    async def start(self, patience: float = PATIENCE) -> None:
         """Connect them side by side, and wait a little for those that are quick."""
         self._tasks = [
             asyncio.create_task(server.run(), name=f"mcp server {number}")
@@ -160,7 +160,7 @@ class McpServers:
         ]
         waiting = [asyncio.create_task(server.tried.wait()) for server in self._servers]
         if waiting:
-            await asyncio.wait(waiting, timeout=PATIENCE)
+            await asyncio.wait(waiting, timeout=patience)
         for each in waiting:
             each.cancel()
 
@@ -202,7 +202,7 @@ def load_all(settings: Settings) -> Catalog:
 async def _asked(settings: Settings, catalog: Catalog) -> Catalog:
     servers = McpServers(settings, None, lambda info: None)
     try:
-        await servers.start()
+        await servers.start(LOAD_TIMEOUT / 2)
         return servers.added_to(catalog)
     finally:
         await servers.aclose()

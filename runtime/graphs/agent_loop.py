@@ -170,9 +170,7 @@ class _HubTool(BaseTool):
 
 def _passages(hits: Any) -> list[JsonObject]:
     """Return what a model reads of hits."""
-    return [
-        {"id": hit["id"], "title": hit["source"].get("title", ""), "text": hit["text"]} for hit in hits
-    ]
+    return [{"id": hit["id"], "title": hit["source"].get("title", ""), "text": hit["text"]} for hit in hits]
 
 
 def _tool(call: StepCall, wanted: str | ToolUse) -> BaseTool:

@@ -190,3 +190,23 @@ def test_a_word_that_nobody_knows_is_a_mistake_of_usage(hubbub: Run, workspace: 
         done = hubbub("--workspace", workspace, "greet", "Ann")
         assert done.returncode == 2
         assert "No such command 'greet'" in done.stderr
+
+
+def test_a_command_that_nobody_can_reach_is_said(hubbub: Run, workspace: Path) -> None:
+    file = workspace / "plugins" / "greeting.py"
+    file.write_text(COMMANDS.replace('command("greet")', 'command("chat")'))
+    said = "hubbub has a verb chat itself, so the plugin's is never reached; rename it"
+    listed = hubbub("--workspace", workspace, "plugin", "list", "--json")
+    (row,) = (row for row in json.loads(listed.stdout) if row["name"] == "greeting")
+    assert (row["state"], row["error"]) == ("ready", said)
+    checked = hubbub("--workspace", workspace, "plugin", "check", file)
+    assert checked.returncode == 1
+    assert said in checked.stdout
+
+
+def test_a_server_of_mcp_is_shown_in_its_own_words(hubbub: Run, workspace: Path) -> None:
+    command = json.dumps([sys.executable, "-m", "mcp_server_time", "--local-timezone", "UTC"])
+    (workspace / "config.toml").write_text(f"[mcp.time]\ncommand = {command}\n")
+    shown = hubbub("--workspace", workspace, "plugin", "show", "mcp_time")
+    assert "tool.time_get_current_time: Get current time in a specific timezone" in shown.stdout, shown.stderr
+    assert "timezone" in shown.stdout

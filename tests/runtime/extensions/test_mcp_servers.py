@@ -100,6 +100,13 @@ def mortal(folder: Path, **more: Any) -> McpServer:
     return McpServer(command=(sys.executable, "mortal.py"), **more)
 
 
+async def opened(world: World, **sections: Any) -> None:
+    """Open the engine, and wait until every server has answered, or has not."""
+    await world.open(**sections)
+    waiting = [name for name in sections["mcp"] if row(world, f"mcp_{name}")["state"] == "failed"]
+    await world.until(lambda: not any("wait a moment" in row(world, f"mcp_{n}")["error"] for n in waiting))
+
+
 async def called(world: World, name: str, **arguments: Any) -> Any:
     """Call a tool as a step does, behind its guard."""
     from runtime.extensions import guard
@@ -118,7 +125,7 @@ def row(world: World, name: str) -> Any:
 
 async def test_a_server_of_others_is_a_tool_in_a_graph_file(world: World) -> None:
     world.write(noon=NOON.format(argument="target_timezone"))
-    await world.open(mcp={"time": TIME})
+    await opened(world, mcp={"time": TIME})
     assert row(world, "mcp_time")["state"] == "ready"
     assert set(row(world, "mcp_time")["supplies"]) == {"tool.time_get_current_time", "tool.time_convert_time"}
     run = await world.ended(await world.start("noon", input={"zone": "Asia/Tokyo"}))
@@ -131,10 +138,8 @@ async def test_a_server_of_others_is_a_tool_in_a_graph_file(world: World) -> Non
 
 async def test_the_check_knows_the_arguments_of_a_server_that_answered(world: World) -> None:
     world.write(noon=NOON.format(argument="target_timezon"))
-    await world.open(mcp={"time": TIME})
-    problems = await world.engine.graphs.states(5)
-    (noon,) = [state for state in problems if state.name == "noon"]
-    assert "target_timezon" in str(noon.errors[0])
+    await opened(world, mcp={"time": TIME})
+    await world.until(lambda: "target_timezon" in str(world.engine.graphs.state("noon").errors))
 
 
 async def test_verbs_without_a_hub_ask_the_servers_once(tmp_path: Path) -> None:
@@ -147,7 +152,7 @@ async def test_a_server_that_is_not_there_is_one_sentence_and_the_hub_starts(wor
         "gone": McpServer(command=("no-such-program",)),
         "far": McpServer(url="http://127.0.0.1:1/mcp"),
     }
-    await world.open(mcp=gone)
+    await opened(world, mcp=gone)
     assert row(world, "mcp_gone")["state"] == row(world, "mcp_far")["state"] == "failed"
     assert "no program no-such-program" in row(world, "mcp_gone")["error"]
     assert "[mcp.far]" in row(world, "mcp_far")["error"]
@@ -165,13 +170,13 @@ async def test_a_server_that_says_nonsense_or_nothing_is_one_sentence(
     world: World, monkeypatch: pytest.MonkeyPatch, program: str, words: str
 ) -> None:
     monkeypatch.setattr("runtime.extensions.mcp_line.CONNECT", 0.5)
-    await world.open(mcp={"odd": McpServer(command=(sys.executable, "-c", program))})
+    await opened(world, mcp={"odd": McpServer(command=(sys.executable, "-c", program))})
     await world.until(lambda: words in row(world, "mcp_odd")["error"])
     assert row(world, "mcp_odd")["state"] == "failed"
 
 
 async def test_a_secret_that_is_missing_is_named(world: World) -> None:
-    await world.open(mcp={"mortal": mortal(world.folder, env={"WORD": "secret:NOT_SET_ANYWHERE"})})
+    await opened(world, mcp={"mortal": mortal(world.folder, env={"WORD": "secret:NOT_SET_ANYWHERE"})})
     assert "NOT_SET_ANYWHERE" in row(world, "mcp_mortal")["error"]
 
 
@@ -180,7 +185,7 @@ async def test_a_server_that_dies_fails_one_call_and_is_started_again(
 ) -> None:
     monkeypatch.setattr("runtime.extensions.mcp_servers.FIRST_WAIT", 0.01)
     monkeypatch.setenv("A_WORD", "hush-hush")
-    await world.open(mcp={"mortal": mortal(world.folder, env={"WORD": "secret:A_WORD"})})
+    await opened(world, mcp={"mortal": mortal(world.folder, env={"WORD": "secret:A_WORD"})})
     assert "hush-hush" in str(await called(world, "mortal_whisper"))
     with pytest.raises(PluginError, match="mcp_mortal gave no answer"):
         await called(world, "mortal_die")
@@ -192,7 +197,7 @@ async def test_a_server_that_dies_fails_one_call_and_is_started_again(
 
 async def test_calls_say_that_a_server_is_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.extensions.mcp_servers.FIRST_WAIT", 3600)
-    await world.open(mcp={"mortal": mortal(world.folder)})
+    await opened(world, mcp={"mortal": mortal(world.folder)})
     with pytest.raises(PluginError):
         await called(world, "mortal_die")
     await world.until(lambda: row(world, "mcp_mortal")["state"] == "failed")
@@ -201,7 +206,8 @@ async def test_calls_say_that_a_server_is_gone(world: World, monkeypatch: pytest
 
 
 async def test_a_disabled_server_is_listed_and_not_started(world: World) -> None:
-    await world.open(
+    await opened(
+        world,
         mcp={"mortal": mortal(world.folder)},
         plugins={"folder": world.folder / "plugins", "disabled": ("mcp_mortal",)},
     )
@@ -211,7 +217,7 @@ async def test_a_disabled_server_is_listed_and_not_started(world: World) -> None
 
 async def test_a_name_belongs_to_the_plugin_that_has_it(world: World) -> None:
     (world.folder / "plugins" / "own.py").write_text(OWN)
-    await world.open(mcp={"mortal": mortal(world.folder)})
+    await opened(world, mcp={"mortal": mortal(world.folder)})
     found = world.engine.catalog.get("tool", "mortal_die")
     assert found is not None
     assert found.plugin.name == "own"

@@ -251,7 +251,9 @@ def _with_tools(tools: str) -> str:
 
 
 async def test_what_the_file_sets_of_a_tool_its_model_neither_sees_nor_changes(helped: World) -> None:
-    books = '{ use = "retriever.books", shelf = "sea of {{ question | size }}", as = "books", about = "Look." }'
+    books = (
+        '{ use = "retriever.books", shelf = "sea of {{ question | size }}", as = "books", about = "Look." }'
+    )
     helped.write(help=_with_tools(f'[{books}, {{ use = "pay", text = "rent" }}, "retriever.books"]'))
     await _again(helped)
     run = await _work(helped, "books:query=tides pay=gas")
