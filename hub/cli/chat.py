@@ -130,7 +130,7 @@ class Screen:
 
 
 def describe_sources(sources: list[Any]) -> list[str]:
-    """Return a line for each source: its number, title, file and line."""
+    """Return a line for each source: its number, title, file, and the line or page."""
     return [f"  [{_number(source, place)}] {_place(source)}" for place, source in enumerate(sources, start=1)]
 
 
@@ -144,9 +144,14 @@ def _place(source: Any) -> str:
     found = source.get("source")
     found = found if isinstance(found, dict) else source
     where = found.get("path") or found.get("id") or source.get("id", "")
-    line = f":{found['line']}" if found.get("line") else ""
     title = f"  {found['title']}" if found.get("title") else ""
-    return f"{where}{line}{title}"
+    return f"{where}{_inside(found)}{title}"
+
+
+def _inside(source: dict[str, Any]) -> str:
+    if source.get("page"):
+        return f", page {source['page']}"
+    return f":{source['line']}" if source.get("line") else ""
 
 
 class _cancelling:  # noqa: N801 - used like a function

@@ -28,7 +28,7 @@ _SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Print the totals for programs.")
 @click.pass_obj
 def command(target: Target, paths: tuple[Path, ...], collection: str, as_json: bool) -> None:
-    """Index Markdown, text and JSON Lines files, and folders of them.
+    """Index documents: Markdown, text, HTML, PDF, DOCX, CSV, JSON Lines, and folders of them.
 
     Only what changed since the last time is read; what is no longer there leaves the collection.
     """

@@ -67,8 +67,9 @@ class CollectionInfo:
 class Piece:
     """One passage as a reader of documents makes it, before it is stored.
 
-    `record` is the id of the record it is a part of (JSON Lines; "" for a record without one), None
-    for prose; `spans` are the (start, end) of its sentences in `text`; `line` is 1-based.
+    `record` is the id of the record it is a part of (a JSON line or a row; "" for one without an id),
+    None for prose; `spans` are the (start, end) of its sentences in `text`; `line` is 1-based, and so is
+    `page`, 0 in what has no pages.  On a page, lines are counted from its top.
     """
 
     text: str
@@ -77,3 +78,4 @@ class Piece:
     record: str | None = None
     spans: tuple[tuple[int, int], ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    page: int = 0

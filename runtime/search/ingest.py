@@ -10,14 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from runtime.search.data import IndexProgress
-from runtime.search.documents import (
-    Fingerprint,
-    NotReadable,
-    check,
-    find_documents,
-    look,
-    read_document,
-)
+from runtime.search.documents import Fingerprint, check, find_documents, look, read_document
+from runtime.search.formats.source import NotReadable
 from runtime.search.store import Known, Store
 
 BATCH = 500
@@ -106,7 +100,7 @@ class Ingest:
         done = self._done
         self._report(IndexProgress("reading", done, self._total, item.shown))
         try:
-            if known and known.sha256 and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns):
+            if known and known.sha256 and _same_at_a_glance(known, seen):
                 self._skip(known)
             else:
                 self._read_changed(item, check(item.path, seen), known)
@@ -121,7 +115,7 @@ class Ingest:
         self._done = done + seen.size
 
     def _read_changed(self, item: _Found, seen: Fingerprint, known: Known | None) -> None:
-        if known and known.sha256 == seen.sha256:
+        if known and (known.sha256, known.reader) == (seen.sha256, seen.reader):
             self._store.touch(known.id, seen)
             self._skip(known)
             return
@@ -131,7 +125,7 @@ class Ingest:
         def complain(line: int, sentence: str) -> None:
             nonlocal unlisted
             if len(complaints) < MAX_COMPLAINTS:
-                complaints.append((f"{item.shown}:{line}", sentence))
+                complaints.append((f"{item.shown}:{line}" if line else item.shown, sentence))
             else:
                 unlisted += 1
 
@@ -139,8 +133,8 @@ class Ingest:
             self._done += bytes_read
             self._report(IndexProgress("reading", min(self._done, self._total), self._total, item.shown))
 
-        document, generation = self._store.begin(item.shown)
         pieces = read_document(item.path, seen.encoding, advance, complain)
+        document, generation = self._store.begin(item.shown)
         while batch := list(islice(pieces, BATCH)):
             self.reading.passages += self._store.add(document, generation, item.shown, batch)
             self._stop()
@@ -168,6 +162,10 @@ class Ingest:
                 self._stop()
                 self._store.remove(document.id)
                 self.reading.removed += 1
+
+
+def _same_at_a_glance(known: Known, seen: Fingerprint) -> bool:
+    return (known.size, known.mtime_ns, known.reader) == (seen.size, seen.mtime_ns, seen.reader)
 
 
 def _inside(path: str, folder: str) -> bool:

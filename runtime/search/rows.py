@@ -23,6 +23,7 @@ class Row(NamedTuple):
     title: str
     text: str
     line: int
+    page: int
     metadata: str
     path: str
 
@@ -48,7 +49,7 @@ def read_rows(
         part = wanted[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(part))
         found = connection.execute(
-            "SELECT p.id, p.key, p.document, p.record, p.title, p.text, p.line, p.metadata, d.path"  # noqa: S608
+            "SELECT p.id, p.key, p.document, p.record, p.title, p.text, p.line, p.page, p.metadata, d.path"  # noqa: S608
             f" FROM passages p JOIN documents d ON d.id = p.document WHERE p.{column} IN ({marks})"
             " AND p.collection = ?",
             (*part, collection),
@@ -61,13 +62,8 @@ def read_rows(
 
 def make_source(row: Row, collection: str) -> dict[str, Any]:
     """Say where a passage is from; `collection` is for whoever wants its sentences."""
-    return {
-        "path": row.path,
-        "id": row.source_id,
-        "title": row.title,
-        "line": row.line,
-        "collection": collection,
-    }
+    place = {"line": row.line} if not row.page else {"line": row.line, "page": row.page}
+    return {"path": row.path, "id": row.source_id, "title": row.title, **place, "collection": collection}
 
 
 def make_hit(

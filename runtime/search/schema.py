@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-FORMAT = 3
+FORMAT = 4
 """Changes when the tables do; a file of another format is built anew from the documents."""
 
 TABLES = """
@@ -22,6 +22,7 @@ CREATE TABLE documents (
     id INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
     path TEXT NOT NULL,                  -- relative to the workspace where it lies inside
+    reader TEXT NOT NULL DEFAULT '',     -- which version of which format's reader made the passages
     sha256 TEXT NOT NULL,                -- '' while the file is being read
     size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL,
@@ -38,6 +39,7 @@ CREATE TABLE passages (
     title TEXT NOT NULL,
     text TEXT NOT NULL,
     line INTEGER NOT NULL,
+    page INTEGER NOT NULL,               -- 0 in what has no pages
     spans TEXT NOT NULL,                 -- JSON: start, end, start, end … of the sentences
     metadata TEXT NOT NULL,              -- JSON object
     generation INTEGER NOT NULL,

@@ -31,6 +31,7 @@ class Known:
 
     id: int
     path: str
+    reader: str
     sha256: str
     size: int
     mtime_ns: int
@@ -69,7 +70,7 @@ class Store:
     def documents(self) -> dict[str, Known]:
         """Return what is indexed, by path."""
         rows = self.connection.execute(
-            "SELECT id, path, sha256, size, mtime_ns, complaints FROM documents WHERE collection = ?",
+            "SELECT id, path, reader, sha256, size, mtime_ns, complaints FROM documents WHERE collection = ?",
             (self.id,),
         )
         return {row[1]: Known(*row) for row in rows}
@@ -103,8 +104,16 @@ class Store:
         with self.transaction():
             self._drop("document = ? AND generation < ?", (document, generation))
             self.connection.execute(
-                "UPDATE documents SET sha256 = ?, size = ?, mtime_ns = ?, complaints = ? WHERE id = ?",
-                (seen.sha256, seen.size, seen.mtime_ns, orjson.dumps(complaints).decode(), document),
+                "UPDATE documents SET reader = ?, sha256 = ?, size = ?, mtime_ns = ?, complaints = ?"
+                " WHERE id = ?",
+                (
+                    seen.reader,
+                    seen.sha256,
+                    seen.size,
+                    seen.mtime_ns,
+                    orjson.dumps(complaints).decode(),
+                    document,
+                ),
             )
 
     def remove(self, document: int) -> None:
@@ -129,9 +138,9 @@ class Store:
             self._insert(key, document, generation, piece, spans, metadata)
             return True
         self.connection.execute(
-            "UPDATE passages SET generation = ?, line = ?, spans = ?, metadata = ?,"
+            "UPDATE passages SET generation = ?, line = ?, page = ?, spans = ?, metadata = ?,"
             " sentences_stored = sentences_stored AND spans = ? WHERE id = ?",
-            (generation, piece.line, spans, metadata, spans, row[0]),
+            (generation, piece.line, piece.page, spans, metadata, spans, row[0]),
         )
         if row[3] != metadata:
             self.connection.execute("DELETE FROM fields WHERE passage = ?", (row[0],))
@@ -146,8 +155,8 @@ class Store:
         self, key: str, document: int, generation: int, piece: Piece, spans: str, metadata: str
     ) -> None:
         cursor = self.connection.execute(
-            "INSERT INTO passages (key, collection, document, record, title, text, line, spans, metadata,"
-            " generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO passages (key, collection, document, record, title, text, line, page, spans,"
+            " metadata, generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key,
                 self.id,
@@ -156,6 +165,7 @@ class Store:
                 piece.title,
                 piece.text,
                 piece.line,
+                piece.page,
                 spans,
                 metadata,
                 generation,

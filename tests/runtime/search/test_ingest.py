@@ -77,6 +77,23 @@ def test_a_touched_file_is_skipped_by_its_content(docs: Path, index: Index) -> N
     assert index().skipped == 1
 
 
+def test_an_unchanged_file_is_read_again_when_its_reader_is_another(
+    store: Store, docs: Path, index: Index
+) -> None:
+    (docs / "a.txt").write_text("Same.")
+    index()
+    store.connection.execute("UPDATE documents SET reader = 'text 0'")
+    assert index().documents == 1
+    assert index().skipped == 1
+
+
+def test_a_file_that_is_refused_leaves_no_trace(store: Store, docs: Path, index: Index) -> None:
+    (docs / "a.pdf").write_bytes(b"%PDF-1.4 and no more")
+    (docs / "b.docx").write_bytes(b"")
+    assert [path for path, _ in index().failed] == ["docs/a.pdf", "docs/b.docx"]
+    assert store.documents() == {}
+
+
 def test_only_changed_passages_of_a_changed_file_are_new(store: Store, docs: Path, index: Index) -> None:
     rows = [f'{{"id": "{number}", "text": "Record {number}."}}' for number in range(10)]
     (docs / "a.jsonl").write_text("\n".join(rows))

@@ -4,7 +4,9 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
+import docx
 import pytest
 
 from runtime.errors import InvalidInput
@@ -104,6 +106,41 @@ async def test_a_document_of_nothing_but_code_has_vectors_and_no_sentences(
     assert (list(passage.sentences), hit.mode) == ([], "hybrid")
     assert passage.vectors is not None
     assert passage.vectors.shape == (0, 384)
+
+
+async def test_a_folder_of_mixed_formats_is_cited_into_its_files(
+    open_search: OpenSearch, index: IndexAll, docs: Path, make_pdf: Callable[..., bytes]
+) -> None:
+    (docs / "guide.pdf").write_bytes(make_pdf("Foxes run.", "Badgers dig burrows.", title="Mammals"))
+    (docs / "page.html").write_text("<nav>Badgers</nav>\n<h1>Fish</h1>\n<p>Herrings swim in shoals.</p>")
+    (docs / "sheet.csv").write_text("id;title;text;size\nb1;Bees;They make honey.;12\n")
+    document = docx.Document()
+    document.add_heading("Reptiles", 1)
+    document.add_paragraph("Lizards bask in the sun.")
+    document.save(str(docs / "report.docx"))
+    (docs / "locked.pdf").write_bytes(b"no PDF")
+    search = await open_search()
+    totals = await index(search, docs)
+    assert [path for path, _ in totals.failed] == ["docs/locked.pdf"]
+    assert totals.documents == 5
+    collection = search.collection("default", "docs")
+
+    async def source(query: str) -> dict[str, Any]:
+        (hit,) = await collection.keyword(query, 3)
+        return {key: value for key, value in hit.source.items() if key != "collection"}
+
+    pdf = {"path": "docs/guide.pdf", "id": "docs/guide.pdf", "title": "Mammals", "line": 1, "page": 2}
+    assert await source("badgers") == pdf
+    assert await source("herrings") == {
+        "path": "docs/page.html",
+        "id": "docs/page.html",
+        "title": "Fish",
+        "line": 3,
+    }
+    assert await source("honey") == {"path": "docs/sheet.csv", "id": "b1", "title": "Bees", "line": 2}
+    assert (await source("lizards"))["title"] == "Reptiles"
+    (hit,) = await collection.keyword("honey", 3, {"size": 12})
+    assert hit.metadata == {"size": 12}
 
 
 async def test_a_tenant_sees_nothing_of_another(open_search: OpenSearch, index: IndexAll, docs: Path) -> None:

@@ -1,0 +1,1 @@
+"""Documents as passages: one file a format, and `known` lists them."""
