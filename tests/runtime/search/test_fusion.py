@@ -8,7 +8,7 @@ from runtime.search.rows import Row
 
 
 def row(key: str, record: str | None = None) -> Row:
-    return Row(0, key, 1, record, "", "", 1, "{}", "a.md")
+    return Row(0, key, 1, record, "", "", 1, 0, "{}", "a.md")
 
 
 def test_scores_are_stretched_between_worst_and_best() -> None:
