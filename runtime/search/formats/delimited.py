@@ -115,8 +115,11 @@ class _Rows:
 
 def _is_text(row: Sequence[str]) -> bool:
     """Whether all bytes of a row could be decoded."""
-    whole = "".join(row)
-    return whole.isascii() or not any("\udc80" <= character <= "\udcff" for character in whole)
+    try:
+        "".join(row).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _lines(file: TextIO, source: Source) -> Iterator[str]:

@@ -89,14 +89,17 @@ class Guess:
         if self._marked or self._bad:
             return
         text = self._decoder.decode(block)
-        if text.isascii():
-            return
-        escaped = [at for at, character in enumerate(text) if "\udc80" <= character <= "\udcff"]
-        self._bad += len(escaped)
-        self._good += sum(character > "\x7f" for character in text) - len(escaped)
-        if escaped:
-            around = text[max(0, escaped[0] - _SAMPLE // 2) : escaped[0] + _SAMPLE]
-            self._sample = around.encode("utf-8", "surrogateescape")
+        try:
+            self._good += len(text.encode()) - len(text)  # bytes beyond the first of each character
+        except UnicodeEncodeError as error:
+            self._count(text, error.start)
+
+    def _count(self, text: str, first: int) -> None:
+        """Weigh the block with the first bad byte, and keep what is around it."""
+        self._bad = sum("\udc80" <= character <= "\udcff" for character in text)
+        self._good += sum(character > "\x7f" for character in text) - self._bad
+        around = text[max(0, first - _SAMPLE // 2) : first + _SAMPLE]
+        self._sample = around.encode("utf-8", "surrogateescape")
 
     def encoding(self) -> str:
         """Return the mark's, or UTF-8, or the likeliest of the old ones."""
