@@ -148,7 +148,7 @@ def test_a_table_of_any_size_is_read_in_little_memory(tmp_path: Path) -> None:
 cells = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8).map(str.strip)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=6))
 def test_what_a_writer_of_csv_wrote_is_read(read: Read, rows: list[list[str]]) -> None:
     file = io.StringIO()

@@ -67,7 +67,7 @@ def test_a_heading_without_text_can_still_be_found(read: Read) -> None:
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
