@@ -22,10 +22,11 @@ from runtime.journal.graphs import JournalGraphs
 from runtime.journal.interactions import JournalInteractions
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
+from runtime.journal.measuring import JournalMeasures
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
-from runtime.ports import Collection, Context, Interactions, ModelHandle, Views
+from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle, Views
 from runtime.recommend.interactions import AllInteractions
 from runtime.runs.channels import Channels
 from runtime.runs.crons import Crons
@@ -66,6 +67,7 @@ class _Services:
     did: AllInteractions
     egress: Egress
     artifacts: Artifacts
+    journal: SqliteJournal
     client: aiohttp.ClientSession | None = None
 
     def model(self, alias: str, ctx: Context) -> ModelHandle:
@@ -79,6 +81,9 @@ class _Services:
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         return await self.search.embed(texts)
+
+    def measures(self, tenant: str) -> Measures:
+        return JournalMeasures(self.journal, tenant)
 
     def artifact(self, name: str, version: str = "") -> Path:
         return self.artifacts.find(name, version)
@@ -215,7 +220,7 @@ async def open_engine(settings: Settings) -> Engine:
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         artifacts = Artifacts(settings.inference.folder)
         interactions = AllInteractions(JournalInteractions(journal))
-        services = _Services(gateway, search, interactions, Egress(settings.egress.allow), artifacts)
+        services = _Services(gateway, search, interactions, Egress(settings.egress.allow), artifacts, journal)
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
         check_names(settings.guardrails, plugins.catalog)

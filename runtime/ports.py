@@ -126,6 +126,26 @@ class Interactions(Protocol):
         """Return the items that most users turned to of late, each with how many users that were."""
 
 
+class Measures(Protocol):
+    """One tenant's figures, read from the views: each has a name and is one SQL text of the hub."""
+
+    async def known(self) -> Sequence[JsonObject]:
+        """Return what can be asked: `{name, about, unit, kind, by, words}` of each.
+
+        `kind` is "count", "amount", "share" (0 to 1) or "mean", `by` are the columns that split it.
+        """
+
+    async def read(
+        self, name: str, first: str, last: str, by: Sequence[str] = (), graph: str = ""
+    ) -> JsonObject:
+        """Return `{name, sql, parameters, rows, more}`; a row has the columns of `by`, `value` and `n`.
+
+        Days are those of UTC, ISO 8601, and included; `n` is how many observations are in a value, `more`
+        says that there were further rows.  Without `graph` it is about all of them.  NotFound for an
+        unknown name, InvalidInput for a column or a period.
+        """
+
+
 class Context(Protocol):
     """What every call of a plugin is given.  Never the engine itself."""
 
@@ -153,6 +173,9 @@ class Context(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+    def measures(self) -> Measures:
+        """Return the tenant's figures: what ran, what it cost, how good it was."""
 
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version, `[inference] folder`/NAME/VERSION.

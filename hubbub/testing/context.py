@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import NotFound
@@ -148,6 +149,32 @@ class FakeInteractions:
 
 
 @dataclass
+class FakeMeasures:
+    """Knows one figure, "calls"; on each day it is the day's number in its month."""
+
+    async def known(self) -> list[JsonObject]:
+        """Return it."""
+        about = {"about": "calls of models", "unit": "calls", "kind": "count", "words": "calls usage"}
+        return [{"name": "calls", "by": ["day", "graph"], **about}]
+
+    async def read(
+        self, name: str, first: str, last: str, by: Sequence[str] = (), graph: str = ""
+    ) -> JsonObject:
+        """Return a row for each day, or their sum; the graph is the one asked for, or "ask"."""
+        if name != "calls":
+            raise NotFound(f"there is no measure {name}; there are: calls")
+        begin, end = date.fromisoformat(first), date.fromisoformat(last)
+        days = [begin + timedelta(number) for number in range((end - begin).days + 1)]
+        split = (
+            [(day.isoformat(), day.day) for day in days] if "day" in by else [("", sum(d.day for d in days))]
+        )
+        values = [{"day": day, "graph": graph or "ask", "value": value, "n": value} for day, value in split]
+        rows = [{key: row[key] for key in (*by, "value", "n")} for row in values]
+        given = {"tenant": "tenant", "first": first, "last": last, "graph": graph or None}
+        return {"name": name, "sql": "SELECT calls", "parameters": given, "rows": rows, "more": False}
+
+
+@dataclass
 class FakeContext:
     """The `Context` of one call; it keeps what was emitted, asked of models and logged.
 
@@ -196,6 +223,10 @@ class FakeContext:
                 vectors[row, hashlib.sha256(word.encode()).digest()[0] % SIZE] += 1
         unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+    def measures(self) -> FakeMeasures:
+        """Return figures that are the same every time."""
+        return FakeMeasures()
 
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version, by default of the newest."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from runtime.ports import Collection, Context, Interactions, Log, ModelHandle
+from runtime.ports import Collection, Context, Interactions, Log, Measures, ModelHandle
 from runtime.types import Delta
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class Services(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder, shape (len(texts), size); None without a model."""
+
+    def measures(self, tenant: str) -> Measures:
+        """Return a tenant's figures."""
 
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version; NotFound when there is none."""
@@ -74,6 +77,10 @@ class CallContext:
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""
         return await self.services.embed(texts)
+
+    def measures(self) -> Measures:
+        """Return the figures of this call's tenant, never of another."""
+        return self.services.measures(self.tenant)
 
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version, by default of the newest."""

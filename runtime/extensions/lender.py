@@ -10,6 +10,7 @@ from runtime.errors import InvalidInput
 
 _SEARCHES = ("keyword", "dense", "hybrid", "passages")
 _TASTES = ("history", "items", "newest", "popular")
+_MEASURES = ("known", "read")
 
 
 class Reply(Protocol):
@@ -42,5 +43,7 @@ async def lend(ctx: Any, what: str, args: Sequence[Any], reply: Reply) -> None:
         reply(await getattr(ctx.collection(name), what)(*rest), last=True)
     elif what in _TASTES:
         reply(await getattr(ctx.interactions(), what)(*args), last=True)
+    elif what in _MEASURES:
+        reply(await getattr(ctx.measures(), what)(*args), last=True)
     else:
         raise InvalidInput(f"there is no {what[:40]} to be lent")

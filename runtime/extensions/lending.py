@@ -130,6 +130,10 @@ class LentContext:
         """Embed with the configured embedder; None without a model."""
         return await self.ask("embed", list(texts))  # type: ignore[no-any-return]
 
+    def measures(self) -> LentMeasures:
+        """Return the figures of the call's tenant."""
+        return LentMeasures(self)
+
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version, by default of the newest."""
         return self.lent.artifacts.find(name, version)
@@ -215,6 +219,23 @@ class LentInteractions:
     async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Return the items that most users turned to of late."""
         return [(item, users) for item, users in await self.ctx.ask("popular", limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class LentMeasures:
+    """The figures of the call's tenant, read by the hub."""
+
+    ctx: LentContext
+
+    async def known(self) -> Sequence[JsonObject]:
+        """Return what can be asked."""
+        return await self.ctx.ask("known")  # type: ignore[no-any-return]
+
+    async def read(
+        self, name: str, first: str, last: str, by: Sequence[str] = (), graph: str = ""
+    ) -> JsonObject:
+        """Return the rows of one figure, and the SQL that gave them."""
+        return await self.ctx.ask("read", name, first, last, list(by), graph)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

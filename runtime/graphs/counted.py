@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from runtime.extensions.context import Services
-from runtime.ports import Collection, Context, Interactions, ModelHandle
+from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle
 from runtime.types import ChatRequest, Delta, Reply, Usage
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class CountedServices:
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder."""
         return await self.services.embed(texts)
+
+    def measures(self, tenant: str) -> Measures:
+        """Return a tenant's figures."""
+        return self.services.measures(tenant)
 
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version."""

@@ -30,7 +30,7 @@ SURFACE = {
         "Subscriber",
         "Tool",
     },
-    "what a call is given": {"Collection", "Context", "Interactions", "Log", "ModelHandle"},
+    "what a call is given": {"Collection", "Context", "Interactions", "Log", "Measures", "ModelHandle"},
     "data": {
         "CatalogueItem",
         "ChatRequest",

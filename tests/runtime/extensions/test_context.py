@@ -21,6 +21,9 @@ class Lent:
     async def embed(self, texts: Any) -> Any:
         return ("embed", texts)
 
+    def measures(self, tenant: str) -> Any:
+        return ("measures", tenant)
+
     def artifact(self, name: str, version: str) -> Any:
         return ("artifact", name, version)
 
@@ -53,6 +56,10 @@ def test_a_model_is_asked_on_behalf_of_the_call() -> None:
 
 async def test_texts_are_embedded_by_the_engine() -> None:
     assert cast(Any, await _context([]).embed(["a"])) == ("embed", ["a"])
+
+
+def test_figures_are_those_of_the_calls_tenant() -> None:
+    assert cast(Any, _context([]).measures()) == ("measures", "acme")
 
 
 def test_a_trained_model_is_the_newest_unless_another_version_is_asked_for() -> None:

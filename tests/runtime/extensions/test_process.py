@@ -63,6 +63,11 @@ class Fit:
                 vectors = await ctx.embed(["a", "b"])
                 said = (hits[0].text, hits.mode, pieces[0].text, reply.text, streamed[0], str(vectors.shape))
                 return Score(0.5, said)
+            case "measures":
+                measures = ctx.measures()
+                (known,) = await measures.known()
+                found = await measures.read("calls", "2025-01-01", "2025-01-31", ("day",), "ask")
+                return Score(1.0, (known["name"], str(found["rows"])))
             case "artifact": return Score(1.0, (str(ctx.artifact("lead")),))
             case "did":
                 did = ctx.interactions()
@@ -151,6 +156,17 @@ class Services:
         """What one user did with one item."""
         tea = CatalogueItem("tea", f"Tea of {tenant}", ("hot",))
         return FakeInteractions([Interaction("ann", "tea", "buy", 1.0)], [tea])
+
+    def measures(self, tenant: str) -> Any:
+        """One figure, which says what was asked for."""
+
+        async def known() -> Any:
+            return [{"name": "calls"}]
+
+        async def read(*asked: Any) -> Any:
+            return {"rows": [tenant, *asked]}
+
+        return SimpleNamespace(known=known, read=read)
 
     async def embed(self, texts: Any) -> Any:
         """Two numbers a text."""
@@ -266,6 +282,13 @@ async def test_the_context_is_lent_over_the_pipe(there: There, caplog: pytest.Lo
     assert params is not None
     told = await there.call("scorer", "fit", "score", {}, params=params(weight=0.5))
     assert told.reasons[0].startswith("acme 0.5 1 ")
+
+
+async def test_the_figures_of_its_tenant_are_lent_over_the_pipe(there: There) -> None:
+    score = await there.score(do="measures")
+    known, rows = score.reasons
+    assert known == "calls"
+    assert rows == "['acme', 'calls', '2025-01-01', '2025-01-31', ['day'], 'ask']"
 
 
 async def test_a_trained_model_is_found_there_and_a_newer_one_too(there: There, tmp_path: Path) -> None:

@@ -228,6 +228,9 @@ class Lab:
             async def embed(self, texts: Any) -> Any:
                 raise AssertionError
 
+            def measures(self, tenant: str) -> Any:
+                raise AssertionError
+
             def artifact(self, name: str, version: str = "") -> Any:
                 raise AssertionError
 
