@@ -35,6 +35,7 @@ from hub.routes import (
     thread_stream,
     threads,
     usage,
+    v2,
     vendors,
 )
 from runtime.telemetry import get_logger
@@ -59,6 +60,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *interactions.ENDPOINTS,
     *usage.ENDPOINTS,
     *vendors.ENDPOINTS,
+    *v2.ENDPOINTS,
     *graphs.ENDPOINTS,
     *mcp.ENDPOINTS,
     *session.ENDPOINTS,
@@ -84,7 +86,7 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
     app[BACKGROUND] = Background()
     app[CONNECTIONS] = Connections(settings, patience or Patience())
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
-    app.add_routes((*health.ROUTES, *commands.ROUTES, *sse.ROUTES, *socket.ROUTES))
+    app.add_routes((*health.ROUTES, *v2.ROUTES, *commands.ROUTES, *sse.ROUTES, *socket.ROUTES))
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.extend((_parts, webhooks.deliver))
     return app

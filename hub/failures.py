@@ -19,6 +19,7 @@ _log = get_logger(__name__)
 
 STATUS: Final[Mapping[type[errors.HubbubError], int]] = {
     errors.TooLarge: 413,
+    errors.Unsupported: 501,
     errors.GraphError: 500,  # the graph's author can mend it, the caller cannot
     errors.InvalidInput: 422,
     errors.NotFound: 404,
@@ -94,9 +95,12 @@ def respond(
 ) -> web.Response:
     """Return an error in the shape that clients of this address read; `more` goes beside code and message."""
     trace = trace_of(request)
-    if request.path.startswith("/graphs/"):
+    if request.path.startswith("/v2/"):
+        status = 400 if status == 422 else status  # the protocol has one status for what cannot be answered
+        body: dict[str, Any] = {"error": sentence}
+    elif request.path.startswith("/graphs/"):
         error = {"code": code, "message": sentence, "step": None, "run": None, **more, "trace_id": trace}
-        body: dict[str, Any] = {"error": error}
+        body = {"error": error}
     else:
         body = {"detail": sentence, "code": code, **more, "trace_id": trace}
     return web.Response(

@@ -18,6 +18,7 @@ from runtime.gateway.gateway import Gateway
 from runtime.graphs.library import SUFFIX, GraphLibrary
 from runtime.graphs.served import ServedGraphs
 from runtime.inference.artifacts import Artifacts
+from runtime.inference.models import Models
 from runtime.journal.graphs import JournalGraphs
 from runtime.journal.interactions import JournalInteractions
 from runtime.journal.items import JournalItems
@@ -126,6 +127,11 @@ class Engine:
     def catalog(self) -> Catalog:
         """Every plugin as it is now."""
         return self.plugins.catalog
+
+    @property
+    def models(self) -> Models:
+        """The trained models of the workspace's folder."""
+        return self.plugins.models
 
     async def health(self) -> dict[str, Health]:
         """Return the health of each part, by name."""

@@ -8,7 +8,8 @@
     │  └ WorkspaceLocked            another process serves this workspace
     ├ InvalidInput                  the caller sent something that can never work
     │  ├ GraphError                 a graph file that does not pass its check
-    │  └ TooLarge                   over a documented bound
+    │  ├ TooLarge                   over a documented bound
+    │  └ Unsupported                what was named cannot do this
     ├ NotFound                      no such thread, graph, collection …
     │  ├ NoSuchRun                  no such run
     │  ├ NoSuchCheckpoint           no such checkpoint of this thread
@@ -102,6 +103,12 @@ class TooLarge(InvalidInput):
     """A message, file or value over its documented bound."""
 
     code = "too_large"
+
+
+class Unsupported(InvalidInput):
+    """What was named exists, and cannot do what it was asked for."""
+
+    code = "unsupported"
 
 
 class NotFound(HubbubError):

@@ -208,10 +208,25 @@ class SearchSettings(_Section):
     weight: Annotated[float, Field(ge=0, le=1)] = 0.45
 
 
+class InferenceBatch(_Section):
+    """How many rows of several requests are one call, and how long the first of them waits for others."""
+
+    rows: Annotated[int, Field(ge=1, le=100_000)] = 64
+    wait: Patience = None
+
+
 class InferenceSettings(_Section):
-    """Where trained models are, each version in a folder NAME/VERSION."""
+    """Where trained models are, each version in a folder NAME/VERSION, and what their calls may take."""
 
     folder: WorkspacePath = Field(default=Path("models"), validate_default=True)
+    versions: Annotated[int, Field(ge=1, le=1000)] = 3
+    threads: Annotated[int, Field(ge=1, le=1000)] = 2
+    cores: Annotated[int, Field(ge=1, le=1000)] = 1
+    batch: InferenceBatch = InferenceBatch()
+    queue: Annotated[int, Field(ge=0, le=1_000_000)] = 256
+    rows: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    message: Bytes = 64 * 1024 * 1024
+    timeout: Seconds = 30.0
 
 
 class Price(_Section):

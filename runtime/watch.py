@@ -36,15 +36,15 @@ _UNREADABLE: Signature = (0, 0, 0, 0)
 
 
 class FolderWatch:
-    """The files of one folder (not of those inside) whose names end with `suffix`.
+    """The files of one folder whose names end with `suffix`, and of so many levels of folders inside.
 
     What it is compared with is how the folder looks when this is made: make it before the files are read,
     and no edit is missed.
     """
 
-    def __init__(self, folder: Path, suffix: str, *, interval: float = INTERVAL) -> None:
-        self._folder, self._suffix, self._interval = folder, suffix, interval
-        self._seen: Mapping[str, Signature] = _look(folder, suffix) or {}
+    def __init__(self, folder: Path, suffix: str, *, levels: int = 0, interval: float = INTERVAL) -> None:
+        self._folder, self._suffix, self._levels, self._interval = folder, suffix, levels, interval
+        self._seen: Mapping[str, Signature] = _look(folder, suffix, levels) or {}
         self._lost, self._took = False, 0.0
 
     async def changes(self) -> AsyncGenerator[frozenset[Path]]:
@@ -74,7 +74,7 @@ class FolderWatch:
 
     async def _look(self) -> Mapping[str, Signature]:
         began = time.monotonic()
-        found = await asyncio.to_thread(_look, self._folder, self._suffix)
+        found = await asyncio.to_thread(_look, self._folder, self._suffix, self._levels)
         self._took = time.monotonic() - began
         lost = found is None and bool(self._seen)
         if lost and not self._lost:
@@ -85,13 +85,19 @@ class FolderWatch:
         return self._seen if found is None else found
 
 
-def _look(folder: Path, suffix: str) -> dict[str, Signature] | None:
-    """Return the files as they are now; None when the folder cannot be read."""
+def _look(folder: Path, suffix: str, levels: int) -> dict[str, Signature] | None:
+    """Return the files as they are now, by their paths inside; None when the folder cannot be read."""
     try:
-        with os.scandir(folder) as entries:
-            return {entry.name: _signature(entry) for entry in entries if entry.name.endswith(suffix)}
+        with os.scandir(folder) as found:
+            entries = list(found)
     except OSError:
         return None
+    files = {entry.name: _signature(entry) for entry in entries if entry.name.endswith(suffix)}
+    for entry in entries if levels else ():
+        if entry.is_dir():
+            inside = _look(folder / entry.name, suffix, levels - 1) or {}
+            files |= {f"{entry.name}/{name}": signature for name, signature in inside.items()}
+    return files
 
 
 def _signature(entry: os.DirEntry[str]) -> Signature:

@@ -25,7 +25,7 @@ class PluginInfo:
     """
 
     name: str
-    kind: Literal["first-party", "package", "drop-in", "mcp"]
+    kind: Literal["first-party", "package", "drop-in", "mcp", "model"]
     file: str
     state: Literal["ready", "stale", "resting", "failed", "disabled"]
     error: str = ""

@@ -21,6 +21,7 @@ from runtime.extensions.loader import Loaded, catalog_of, load_file, load_files
 from runtime.extensions.mcp_servers import McpServers
 from runtime.extensions.stalls import StallWatch
 from runtime.extensions.tasks import PluginTasks
+from runtime.inference.models import Models
 from runtime.settings import Settings
 from runtime.telemetry import get_logger
 from runtime.watch import FolderWatch
@@ -57,6 +58,7 @@ class Plugins:
         self._tasks = PluginTasks(self._host_of)
         self._stalls: StallWatch | None = None
         self._servers = McpServers(settings, metrics, self._served)
+        self.models = Models(settings, metrics, self._changed)
         self._telling: set[asyncio.Task[None]] = set()
         self.catalog = Catalog()
         self.changed: Callable[[], Awaitable[None]] = _nobody
@@ -88,6 +90,7 @@ class Plugins:
             ]
         self._loaded = [task.result() for task in tasks]
         await self._servers.start()
+        await self.models.start()
         self._swap()
 
     async def follow(self) -> None:
@@ -146,7 +149,8 @@ class Plugins:
         return [after[file.path] for file in files], odd
 
     def _swap(self) -> None:
-        self.catalog = self._servers.added_to(catalog_of(self._loaded, self._odd))
+        catalog = self._servers.added_to(catalog_of(self._loaded, self._odd))
+        self.catalog = self.models.added_to(catalog)
         self._owners = {
             _code_of(each): (each.registered[0].host, each.file.shown)
             for each in self._loaded
@@ -159,8 +163,12 @@ class Plugins:
             _log.warning("mcp server not connected", plugin=server.name, reason=server.error)
         else:
             _log.info("mcp server connected", plugin=server.name, tools=len(server.supplies))
+        self._changed()
+
+    def _changed(self) -> None:
+        """Take what comes from elsewhere than from files of plugins."""
         self._swap()
-        task = asyncio.create_task(self._tell(), name="tell of an mcp server")
+        task = asyncio.create_task(self._tell(), name="tell of a change")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
@@ -192,6 +200,7 @@ class Plugins:
     async def aclose(self) -> None:
         """Call every `aclose`, and forget the modules; never raises."""
         await self._servers.aclose()
+        await self.models.aclose()
         for task in self._telling:
             task.cancel()
         async with self._refreshing:

@@ -15,6 +15,7 @@ from runtime.extensions.host import Host
 from runtime.extensions.loader import LOAD_TIMEOUT, load_plugins
 from runtime.extensions.mcp_tools import tools_of
 from runtime.extensions.threads import within
+from runtime.inference.models import with_models
 from runtime.settings import McpServer, Settings
 
 if TYPE_CHECKING:
@@ -191,8 +192,11 @@ class McpServers:
 
 
 def load_all(settings: Settings) -> Catalog:
-    """Load the plugins, and ask the servers of `[mcp]` once for their tools: for verbs that need no hub."""
-    catalog = load_plugins(settings)
+    """Load the plugins, name the trained models, and ask the servers of `[mcp]` once for their tools.
+
+    For verbs that need no hub.
+    """
+    catalog = with_models(settings, load_plugins(settings))
     if not settings.mcp:
         return catalog
     # In a thread: the verb may have a loop of its own.

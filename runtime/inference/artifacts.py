@@ -16,6 +16,9 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 """A version is a positive whole number; whoever writes one gives its folder this name last, by a rename."""
 
+FORMATS = ("model.onnx", "model.txt")
+"""The files that a hub can serve; a version without one belongs to a plugin."""
+
 _SETTLED = 2_000_000_000
 """Nanoseconds: a folder that changed less than this ago may change again without a later time of change."""
 

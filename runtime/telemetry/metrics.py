@@ -78,6 +78,18 @@ class Metrics:
         self._reused = counter("model_answers_reused", "Answers that were given again", "model", "how")
         self._steps = histogram("step_seconds", "Duration of a step", "kind")
         self._retrievals = histogram("retrieval_seconds", "Duration of a search", "mode")
+        self._model_seconds = histogram(
+            "inference_seconds", "From the arrival of a request to a trained model to its answer", "model"
+        )
+        self._model_rows = histogram(
+            "inference_batch_rows", "Rows in one call of a trained model", "model", buckets=_BATCHES
+        )
+        self._model_requests = histogram(
+            "inference_batch_requests", "Requests that were one such call", "model", buckets=_BATCHES
+        )
+        self._model_refused = counter(
+            "inference_refused", "Requests to a trained model that found its queue full", "model"
+        )
         self._commits = histogram("commit_seconds", "From hand-over of a write to its fsync").bound()
         self._batches = histogram("commit_batch_size", "Writes in one commit", buckets=_BATCHES).bound()
         self._sockets = Gauge("hubbub_sockets_open", "Open sockets and event streams", registry=registry)
@@ -138,6 +150,19 @@ class Metrics:
     def retrieval(self, mode: str, seconds: float) -> None:
         """Note one search; `mode` is how its hits were found."""
         self._retrievals.bound(mode).observe(seconds)
+
+    def model_answered(self, model: str, seconds: float) -> None:
+        """Note one answer of a trained model."""
+        self._model_seconds.bound(model).observe(seconds)
+
+    def model_called(self, model: str, rows: int, requests: int) -> None:
+        """Note one call of a trained model, for so many requests."""
+        self._model_rows.bound(model).observe(rows)
+        self._model_requests.bound(model).observe(requests)
+
+    def model_refused(self, model: str) -> None:
+        """Count a request that found the queue full."""
+        self._model_refused.bound(model).inc()
 
     def commit(self, seconds: float, batch: int = 1) -> None:
         """Note one commit of `batch` writes."""

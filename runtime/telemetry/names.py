@@ -44,6 +44,9 @@ ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
     "cost_usd": ("hubbub.cost_usd",),
     "cache": ("hubbub.cache",),
     "retry": ("hubbub.retry",),
+    # predictive models
+    "model_version": ("hubbub.model.version",),
+    "rows": ("hubbub.model.rows",),
     # retrieval and tools
     "source": ("gen_ai.data_source.id",),
     "mode": ("hubbub.retrieval.mode",),

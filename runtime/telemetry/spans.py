@@ -46,6 +46,8 @@ class SpanValues(TypedDict, total=False):
     cost_usd: float | None
     cache: str | None
     retry: int | None
+    model_version: str | None
+    rows: int | None
     mode: str | None
     hits: int | None
     degraded: bool | None

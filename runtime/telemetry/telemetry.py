@@ -153,6 +153,10 @@ class Telemetry:
         """One call of a tool; `arguments` are its JSON text."""
         return self._operation("execute_tool", name, {"tool": name, "arguments": arguments}, parent)
 
+    def inference_span(self, model: str) -> Span:
+        """One request to a predictive model; its version and rows are set when they are known."""
+        return self._operation("predict", model, {"model": model})
+
     def deliver_span(self, *, parent: str | None = None, links: Sequence[str | None] = ()) -> Span:
         """The way of a run's events to one viewer; never the current span, it outlives many frames."""
         if self._tracing is None:

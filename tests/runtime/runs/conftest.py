@@ -139,7 +139,9 @@ class World:
         settings = Settings(workspace=self.folder, **sections)
         storage = settings.storage.model_copy(update={"path": self.folder / "var"})
         plugins = settings.plugins.model_copy(update={"folder": self.folder / "plugins"})
-        self.engine = await open_engine(settings.model_copy(update={"storage": storage, "plugins": plugins}))
+        inference = settings.inference.model_copy(update={"folder": self.folder / "models"})
+        where = {"storage": storage, "plugins": plugins, "inference": inference}
+        self.engine = await open_engine(settings.model_copy(update=where))
         return self.engine
 
     async def restart(self, drain: float = 0.0) -> Engine:

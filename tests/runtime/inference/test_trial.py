@@ -1,0 +1,24 @@
+"""A damaged file ends the process that tries it out, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.inference.trial import tried
+from tests.runtime.inference.making import linear, put, trees
+
+
+async def test_a_file_that_crashes_the_library_is_a_sentence_and_the_others_are_opened(folder: Path) -> None:
+    lines = trees().decode().splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("left_child="))
+    lines[at] = "left_child=" + " ".join(["99999999"] * len(lines[at].split()))
+    folders = [
+        put(folder, "damaged", 1, "\n".join(lines).encode(), file="model.txt"),
+        put(folder, "good", 1, linear()),
+        put(folder, "trees", 1, trees(), file="model.txt"),
+        put(folder, "junk", 1, b"junk"),
+    ]
+    found = {each.parent.name: reason async for each, reason in tried(folders)}
+    assert found["good"] == found["trees"] == ""
+    assert found["damaged"].startswith("it ended the process that tried to open it")
+    assert found["junk"].startswith("onnxruntime cannot open model.onnx")
