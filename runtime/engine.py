@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.cache import choose_cache
 from runtime.config import Settings
@@ -19,6 +19,7 @@ from runtime.graphs.library import SUFFIX, GraphLibrary
 from runtime.graphs.served import ServedGraphs
 from runtime.inference.artifacts import Artifacts
 from runtime.inference.models import Models
+from runtime.inference.targets import ask, target
 from runtime.journal.graphs import JournalGraphs
 from runtime.journal.interactions import JournalInteractions
 from runtime.journal.items import JournalItems
@@ -43,7 +44,7 @@ from runtime.types import Health
 from runtime.watch import FolderWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import aiohttp
@@ -68,6 +69,8 @@ class _Services:
     did: AllInteractions
     egress: Egress
     artifacts: Artifacts
+    plugins: Plugins
+    telemetry: Telemetry
     journal: SqliteJournal
     client: aiohttp.ClientSession | None = None
 
@@ -88,6 +91,12 @@ class _Services:
 
     def artifact(self, name: str, version: str = "") -> Path:
         return self.artifacts.find(name, version)
+
+    async def predict(
+        self, model: str, inputs: Mapping[str, Any], version: str, ctx: Context
+    ) -> Mapping[str, Any]:
+        found = await target(self.plugins.models, self.plugins.catalog, model, version)
+        return await ask(found, "predict", inputs, ctx, self.telemetry)
 
     def http(self) -> aiohttp.ClientSession:
         if self.client is None:
@@ -226,7 +235,16 @@ async def open_engine(settings: Settings) -> Engine:
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         artifacts = Artifacts(settings.inference.folder)
         interactions = AllInteractions(JournalInteractions(journal))
-        services = _Services(gateway, search, interactions, Egress(settings.egress.allow), artifacts, journal)
+        services = _Services(
+            gateway,
+            search,
+            interactions,
+            Egress(settings.egress.allow),
+            artifacts,
+            plugins,
+            telemetry,
+            journal,
+        )
         stack.push_async_callback(services.aclose)
         ledger, lent = JournalLedger(journal), JournalStore(store)
         check_names(settings.guardrails, plugins.catalog)

@@ -184,6 +184,12 @@ class Context(Protocol):
         says which models and versions there are.
         """
 
+    async def predict(self, model: str, inputs: Mapping[str, Any], version: str = "") -> Mapping[str, Any]:
+        """Ask a predictive model, of the folder or of a plugin: named lists or arrays in and out.
+
+        NotFound says which models there are, InvalidInput which input does not fit.
+        """
+
     def http(self) -> aiohttp.ClientSession:
         """Return the hub's HTTP client, which reaches only what `[egress]` permits; do not close it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import re
 import shutil
@@ -24,6 +25,7 @@ OLDEST = (3, 11)
 ROOM = 200 * 1024 * 1024
 """Bytes that should be free where the workspace stores."""
 INSTALL = "make setup"
+OPENMP = "libgomp.so.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def examine(target: Target) -> Iterator[Finding]:
     """Yield what was found; without a readable config.toml only what needs none."""
     yield _python()
     yield _libraries()
+    yield _openmp()
     yield _fts()
     try:
         settings = target.settings()
@@ -75,6 +78,17 @@ def _libraries() -> Finding:
     if missing:
         return Finding("libraries", "bad", f"not installed: {', '.join(missing)}", INSTALL)
     return Finding("libraries", "ok", "all installed")
+
+
+def _openmp() -> Finding:
+    """Look for what LightGBM takes from the system; on others than Linux its package brings it along."""
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL(OPENMP)
+        except OSError:
+            said = f"{OPENMP} is not there, so models of LightGBM cannot be trained or served"
+            return Finding("openmp", "note", said, "apt-get install libgomp1 (or dnf install libgomp)")
+    return Finding("openmp", "ok", "there for LightGBM")
 
 
 def _fts() -> Finding:

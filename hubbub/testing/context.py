@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -179,7 +179,8 @@ class FakeContext:
     """The `Context` of one call; it keeps what was emitted, asked of models and logged.
 
     `documents` are what every collection holds, `answer` what every model says, `did` what users did.
-    `models` is the folder of trained models, NAME/VERSION/….  `http()` reaches only this machine.
+    `models` is the folder of trained models, NAME/VERSION/…, and `predicted` what each of them gives.
+    `http()` reaches only this machine.
     """
 
     tenant: str = "tenant"
@@ -196,6 +197,7 @@ class FakeContext:
     asked: list[ChatRequest] = field(default_factory=list)
     client: aiohttp.ClientSession | None = None
     models: Path | None = None
+    predicted: Mapping[str, Any] = field(default_factory=lambda: {"probability": [0.5]})
 
     def emit(self, delta: Delta) -> None:
         """Keep a piece of text."""
@@ -233,6 +235,10 @@ class FakeContext:
         if self.models is None:
             raise NotFound(f"There is no trained model {name}; give the context a folder of `models`.")
         return Artifacts(self.models).find(name, version)
+
+    async def predict(self, model: str, inputs: Mapping[str, Any], version: str = "") -> Mapping[str, Any]:
+        """Return `predicted`, whatever the model."""
+        return self.predicted
 
     def http(self) -> aiohttp.ClientSession:
         """Return a client that reaches loopback addresses only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -37,6 +37,11 @@ class Services(Protocol):
 
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version; NotFound when there is none."""
+
+    async def predict(
+        self, model: str, inputs: Mapping[str, Any], version: str, ctx: Context
+    ) -> Mapping[str, Any]:
+        """Ask a predictive model on behalf of a call."""
 
     def http(self) -> aiohttp.ClientSession:
         """Return the client that reaches only what `[egress]` permits."""
@@ -85,6 +90,10 @@ class CallContext:
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version, by default of the newest."""
         return self.services.artifact(name, version)
+
+    async def predict(self, model: str, inputs: Mapping[str, Any], version: str = "") -> Mapping[str, Any]:
+        """Ask a predictive model, by default its newest version."""
+        return await self.services.predict(model, inputs, version, cast(Context, self))
 
     def http(self) -> aiohttp.ClientSession:
         """Return the hub's HTTP client, which reaches only what `[egress]` permits."""

@@ -38,6 +38,9 @@ async def lend(ctx: Any, what: str, args: Sequence[Any], reply: Reply) -> None:
         reply(None, last=True)
     elif what == "embed":
         reply(await ctx.embed(args[0]), last=True)
+    elif what == "predict":
+        found = await ctx.predict(*args)
+        reply({name: _crossing(value) for name, value in found.items()}, last=True)
     elif what in _SEARCHES:
         name, *rest = args
         reply(await getattr(ctx.collection(name), what)(*rest), last=True)
@@ -47,3 +50,8 @@ async def lend(ctx: Any, what: str, args: Sequence[Any], reply: Reply) -> None:
         reply(await getattr(ctx.measures(), what)(*args), last=True)
     else:
         raise InvalidInput(f"there is no {what[:40]} to be lent")
+
+
+def _crossing(value: Any) -> Any:
+    """Return texts as a list: an array of objects cannot leave its process."""
+    return value.tolist() if getattr(getattr(value, "dtype", None), "hasobject", False) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,10 @@ class LentContext:
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version, by default of the newest."""
         return self.lent.artifacts.find(name, version)
+
+    async def predict(self, model: str, inputs: Mapping[str, Any], version: str = "") -> Mapping[str, Any]:
+        """Ask a predictive model, by default its newest version."""
+        return await self.ask("predict", model, dict(inputs), version)  # type: ignore[no-any-return]
 
     def http(self) -> aiohttp.ClientSession:
         """Return an HTTP client that reaches only what `[egress]` permits."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from runtime.extensions.context import Services
 from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle
@@ -52,6 +52,12 @@ class CountedServices:
     def artifact(self, name: str, version: str = "") -> Path:
         """Return the folder of a trained model's version."""
         return self.services.artifact(name, version)
+
+    async def predict(
+        self, model: str, inputs: Mapping[str, Any], version: str, ctx: Context
+    ) -> Mapping[str, Any]:
+        """Ask a predictive model."""
+        return await self.services.predict(model, inputs, version, ctx)
 
     def http(self) -> aiohttp.ClientSession:
         """Return the client that reaches only what `[egress]` permits."""

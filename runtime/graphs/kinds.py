@@ -121,7 +121,9 @@ async def _recommend(call: PluginCall) -> Outcome:
 
 
 async def _predict(call: PluginCall) -> Outcome:
-    return Outcome(as_json(await call.call("predict", call.given.inputs), call.registered))
+    with call.step.scope.telemetry.inference_span(call.registered.name):
+        found = await call.call("predict", call.given.inputs)
+    return Outcome(as_json(found, call.registered))
 
 
 async def _use_tool(call: PluginCall) -> Outcome:

@@ -2,9 +2,14 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from hub.cli import checks
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -75,3 +80,11 @@ def test_a_broken_configuration_is_the_only_thing_that_matters(hubbub: Run, work
     done = hubbub("--workspace", workspace, "doctor")
     assert done.returncode == 1
     assert "config.toml:1" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere its package brings the library along")
+def test_it_says_what_lightgbm_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "OPENMP", "libnothing.so.1")
+    found = checks._openmp()
+    assert found.state == "note"
+    assert "libnothing.so.1 is not there" in found.sentence

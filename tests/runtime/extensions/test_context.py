@@ -27,6 +27,9 @@ class Lent:
     def artifact(self, name: str, version: str) -> Any:
         return ("artifact", name, version)
 
+    async def predict(self, model: str, inputs: Any, version: str, ctx: Any) -> Any:
+        return ("predict", model, inputs, version, ctx)
+
     def http(self) -> Any:
         return "client"
 
@@ -65,6 +68,12 @@ def test_figures_are_those_of_the_calls_tenant() -> None:
 def test_a_trained_model_is_the_newest_unless_another_version_is_asked_for() -> None:
     assert cast(Any, _context([]).artifact("lead")) == ("artifact", "lead", "")
     assert cast(Any, _context([]).artifact("lead", "2")) == ("artifact", "lead", "2")
+
+
+async def test_a_predictive_model_is_asked_on_behalf_of_the_call() -> None:
+    context = _context([])
+    asked = await context.predict("lead", {"x": [1]}, "2")
+    assert cast(Any, asked) == ("predict", "lead", {"x": [1]}, "2", context)
 
 
 def test_requests_go_through_the_client_that_the_engine_lends() -> None:

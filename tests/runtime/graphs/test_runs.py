@@ -234,6 +234,9 @@ class Lab:
             def artifact(self, name: str, version: str = "") -> Any:
                 raise AssertionError
 
+            async def predict(self, model: str, inputs: Any, version: str, ctx: Any) -> Any:
+                raise AssertionError
+
             def http(self) -> Any:
                 raise AssertionError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,20 @@ def test_what_is_no_model_is_a_sentence(folder: Path) -> None:
         with pytest.raises(InvalidInput, match=sentence) as raised:
             opened(folder / str(at), content, file=file)
         assert str(folder) not in raised.value.message
+
+
+def test_lightgbm_without_its_library_says_what_to_install(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = trees()
+    broken = "raise OSError('libgomp.so.1: cannot open shared object file: No such file or directory')"
+    (tmp_path / "lightgbm.py").write_text(broken)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "lightgbm")
+    with pytest.raises(
+        InvalidInput, match=r"needs the OpenMP library .*; install it \(apt-get install libgomp1"
+    ):
+        opened(folder, content, file="model.txt")
 
 
 def test_operators_of_others_and_data_from_outside_are_refused(folder: Path) -> None:
