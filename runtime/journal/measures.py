@@ -101,7 +101,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     ),
     "runs": Measure(
         "runs", "runs", "count", _RUNS, "nullif(count(*), 0)", "count(*)", ("graph", "status"),
-        "runs run executions started traffic requests conversations many status busy",
+        "runs run executions started traffic requests conversations status busy",
     ),
     "failed_runs": Measure(
         "share of the ended runs that failed", "share", "share", _RUNS,
@@ -124,7 +124,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     ),
     "funnel": Measure(
         "runs that got so far", "runs", "count", _FUNNEL, "sum(passed)", "sum(passed)", ("stage", "graph"),
-        "funnel conversion stage stages drop answered waiting approved dropped",
+        "funnel conversion stage stages answered waiting approved",
     ),
     "choices": Measure(
         "choices of people at approvals", "choices", "count", _facts("approval", "step", "choice"),
@@ -142,7 +142,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     ),
     "scores": Measure(
         "scores given", "scores", "count", _SCORES, "sum(facts)", "sum(facts)",
-        ("tier", "scorer", "version", "graph"), "scores scored tiers tier leads lead many",
+        ("tier", "scorer", "version", "graph"), "scores scored tiers tier leads lead",
     ),
     "mean_score": Measure(
         "mean score", "score", "mean", _SCORES, "sum(total) / 1e9 / nullif(sum(numbers), 0)", "sum(numbers)",
