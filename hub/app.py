@@ -24,6 +24,7 @@ from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
 from hub.routes import (
     admin,
     assistants,
+    batches,
     crons,
     graphs,
     interactions,
@@ -55,6 +56,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *states.ENDPOINTS,
     *thread_stream.ENDPOINTS,
     *crons.ENDPOINTS,
+    *batches.ENDPOINTS,
     *runs.ENDPOINTS,
     *store.ENDPOINTS,
     *interactions.ENDPOINTS,

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runtime.batches.batches import Batches
 from runtime.cache import choose_cache
 from runtime.config import Settings
 from runtime.egress import Egress
@@ -124,6 +125,7 @@ class Engine:
     threads: Threads
     runs: Runs
     crons: Crons
+    batches: Batches
     store: Store
     interactions: AllInteractions
     views: Views
@@ -158,6 +160,7 @@ class Engine:
         """Accept nothing more; give active runs `seconds` to reach a step boundary, and leave them there."""
         self.draining = True
         await self.crons.aclose()
+        await self.batches.aclose()
         await self.runs.stop(seconds)
 
     async def aclose(self, drain: float = 0.0) -> None:
@@ -259,8 +262,10 @@ async def open_engine(settings: Settings) -> Engine:
         states = States(graphs, saver)
         runs = Runs(journal, channels, queue, dispatcher, graphs, states, ledger)
         threads = Threads(journal, channels, queue, states)
+        batches = Batches(journal, runs, graphs, settings.batches, settings.runs.concurrency)
         if recovered := await runs.recover():
             _log.info("unfinished runs go on", runs=recovered)
+        await batches.open()
         crons = Crons(journal, runs)
         await crons.open()
         sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads)
@@ -286,6 +291,7 @@ async def open_engine(settings: Settings) -> Engine:
                 threads,
                 runs,
                 crons,
+                batches,
                 store,
                 interactions,
                 views,

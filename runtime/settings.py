@@ -193,6 +193,14 @@ class RunsSettings(_Section):
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
 
 
+class BatchesSettings(_Section):
+    """How many rows at once, and how long threads of rows and whole batches stay (None: forever)."""
+
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 16
+    threads: Lifetime = 3600.0
+    keep: Lifetime = 30 * 86400.0
+
+
 class GraphsSettings(_Section):
     """How an edit reaches new runs, and the `langgraph.json` of an application that is served too."""
 
@@ -399,6 +407,7 @@ class Settings(_Section):
     auth: AuthSettings = AuthSettings()
     storage: StorageSettings = StorageSettings()
     runs: RunsSettings = RunsSettings()
+    batches: BatchesSettings = BatchesSettings()
     graphs: GraphsSettings = GraphsSettings()
     search: SearchSettings = SearchSettings()
     inference: InferenceSettings = InferenceSettings()

@@ -349,7 +349,8 @@ class RunOptions:
     one to begin from.  `start_at` is Unix seconds.  An `ephemeral` run takes its thread with it.
     `turn` counts how often a person has answered it; `injected` are the messages sent into it since.
     `fingerprint` is what an idempotency key was used for.  A `sync` run waits for each checkpoint.
-    A `canary` is a run on a version that only a share of the threads gets.
+    A `canary` is a run on a version that only a share of the threads gets.  One in the `background`
+    lets all others go first.
     """
 
     multitask: str = "enqueue"
@@ -366,6 +367,7 @@ class RunOptions:
     fingerprint: str = ""
     sync: bool = False
     canary: bool = False
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import importlib.util
 import itertools
 import re
 import sys
+import threading
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ INSIDES = frozenset({"runtime", "hub"})
 
 _numbers = itertools.count(1)
 
+_PARSING = threading.Lock()
+"""One tree at a time: some versions of Python 3.11 fail where two threads build one at once (gh-106905)."""
+
 
 def read(path: Path) -> tuple[bytes, ast.Module]:
     """Return the file's bytes and their syntax tree; PluginError when it is not Python."""
@@ -43,7 +47,8 @@ def read(path: Path) -> tuple[bytes, ast.Module]:
         raise PluginError("it is larger than 4 MiB; a plugin is one file of code, keep data elsewhere")
     try:
         check_header(importlib.util.decode_source(source))
-        return source, ast.parse(source, str(path))
+        with _PARSING:
+            return source, ast.parse(source, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise PluginError(f"{in_words(error)}; mend that line") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from runtime.journal import fact_folds, folds
+from runtime.journal import batch_tables, fact_folds, folds
 
 SCHEMA_VERSION = 2
 
@@ -146,6 +146,7 @@ CREATE TABLE IF NOT EXISTS catalogue (
 );
 CREATE INDEX IF NOT EXISTS catalogue_newest ON catalogue (tenant, id);
 """
+ADDITIONS += batch_tables.TABLES
 """Tables that came later, each made IF NOT EXISTS: a database that lacks one gets it when it is opened."""
 
 
@@ -348,6 +349,7 @@ STATEMENTS: dict[str, Statement] = {
     ),
     "fact": Statement(fact_folds.NOTE),
     **{name: Statement(sql) for name, sql in (folds.REBUILD | fact_folds.REBUILD).items()},
+    **{name: Statement(*each) for name, each in batch_tables.STATEMENTS.items()},
     "graph.keep": Statement("INSERT OR IGNORE INTO graph_texts VALUES (?, ?, ?, ?, ?)"),
     "graph.publish": Statement("INSERT OR REPLACE INTO publications VALUES (?, ?)"),
     "graph.withdraw": Statement("DELETE FROM publications WHERE graph = ?1"),

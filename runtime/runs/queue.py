@@ -1,4 +1,4 @@
-"""Whose turn it is: at most so many runs at once, one at a time on a thread, first come first served."""
+"""Whose turn it is: so many runs at once, one on a thread, first come first served, the background last."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from runtime.errors import Conflict, Overloaded
 class Turn:
     """A run's place: `granted` when it may run."""
 
-    __slots__ = ("_future", "thread")
+    __slots__ = ("_future", "background", "thread")
 
-    def __init__(self, thread: str) -> None:
-        self.thread = thread
+    def __init__(self, thread: str, *, background: bool = False) -> None:
+        self.thread, self.background = thread, background
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -43,12 +43,18 @@ class RunQueue:
         self._busy: dict[str, int] = {}
         self._held: set[str] = set()
         self._waiting: deque[Turn] = deque()
+        self._behind: deque[Turn] = deque()
 
-    def enter(self, thread: str, *, bounded: bool = True) -> Turn:
-        """Take a place; Overloaded when too many wait, unless the place is not `bounded`."""
-        turn = Turn(thread)
+    def enter(self, thread: str, *, bounded: bool = True, background: bool = False) -> Turn:
+        """Take a place; Overloaded when too many wait, unless the place is not `bounded`.
+
+        One in the `background` is behind all others, and whoever takes it bounds how many there are.
+        """
+        turn = Turn(thread, background=background)
         if len(self._running) < self._concurrency and not self.busy(thread):
             self._run(turn)
+        elif background:
+            self._behind.append(turn)
         elif bounded and len(self._waiting) >= self._limit:
             raise Overloaded(
                 f"{self._limit} runs are waiting already ([runs] queue); try again in a few seconds.",
@@ -63,8 +69,8 @@ class RunQueue:
         """Give a place back, waiting or running, and grant the next turns."""
         if turn in self._running:
             self._running.remove(turn)
-        elif turn in self._waiting:
-            self._waiting.remove(turn)
+        elif turn in self._line(turn):
+            self._line(turn).remove(turn)
         else:
             return
         left = self._busy[turn.thread] - 1
@@ -92,7 +98,10 @@ class RunQueue:
 
     def __len__(self) -> int:
         """How many runs wait."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._behind)
+
+    def _line(self, turn: Turn) -> deque[Turn]:
+        return self._behind if turn.background else self._waiting
 
     def _run(self, turn: Turn) -> None:
         self._running.add(turn)
@@ -100,11 +109,11 @@ class RunQueue:
 
     def _grant(self) -> None:
         held = self._held | {turn.thread for turn in self._running}
-        for turn in list(self._waiting):
+        for turn in (*self._waiting, *self._behind):
             if len(self._running) >= self._concurrency:
                 return
             if turn.thread in held:
                 continue
             held.add(turn.thread)
-            self._waiting.remove(turn)
+            self._line(turn).remove(turn)
             self._run(turn)

@@ -24,7 +24,7 @@ class StartRun:
     Without `thread` a new one is made; a named one that does not exist is made too unless
     `create_thread` is off.  `options.multitask` says what happens when the thread is busy: "enqueue"
     waits, "reject" is a Conflict, "interrupt" and "rollback" stop the others, and the latter takes back
-    what they did.
+    what they did.  With a `version` it is that one and not the published one.
     """
 
     tenant: str
@@ -37,6 +37,7 @@ class StartRun:
     idempotency_key: str | None = None
     traceparent: str | None = None
     options: RunOptions = field(default_factory=RunOptions)
+    version: str | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -66,7 +66,10 @@ class Runs:
         self._dispatcher, self._graphs, self._states = dispatcher, graphs, states
         self._alarms = Alarms()
         self._stopping = False
-        dispatcher.ended = self._set_alarm
+        self._accepting: set[asyncio.Future[Run]] = set()
+        self.ended: Callable[[Run], None] = lambda run: None
+        """Told of every run that has ended or waits for answers."""
+        dispatcher.ended = self._has_ended
 
     # ----------------------------------------------------------------- what clients ask for
 
@@ -92,12 +95,15 @@ class Runs:
         run = replace(run, thread=thread.id)
         if run.options.multitask == "reject" and self._queue.busy(thread.id):
             raise Conflict(f"The thread {thread.id} has an active run; wait for it, or start with 'enqueue'.")
-        turn = None if run.options.start_at else self._queue.enter(thread.id)
+        background = run.options.background
+        turn = None if run.options.start_at else self._queue.enter(thread.id, background=background)
         # Nothing can be in the way of such a run but the disk; the others may turn out to be somebody else's.
         at_once = version.waits_to_act and not run.idempotency_key and not before
         answers = before.id if before else None
         accepting = self._accept(run, thread, channel, turn, new=new, answers=answers, at_once=at_once)
         accepted = asyncio.ensure_future(accepting)
+        self._accepting.add(accepted)
+        accepted.add_done_callback(self._accepting.discard)
         # A client that goes away now must not leave a run on disk that nobody carries out.
         try:
             return await asyncio.shield(accepted)
@@ -218,7 +224,8 @@ class Runs:
                 continue
             # They are on disk, and their clients were told: the bound of the queue is not for them.
             late = (run.options.start_at or 0) > time.time()
-            turn = None if late else self._queue.enter(run.thread, bounded=False)
+            background = run.options.background
+            turn = None if late else self._queue.enter(run.thread, bounded=False, background=background)
             self._dispatcher.go(replace(run, status=RunStatus.ACCEPTED), opened[1], turn)
             self._supersede(run)
         for run in await self._journal.runs(undoing=True, status=[RunStatus.INTERRUPTED], limit=_ALL):
@@ -233,6 +240,8 @@ class Runs:
         """Accept nothing more, give running runs `deadline` seconds, leave the rest for recovery."""
         self._stopping = True
         await self._alarms.aclose()
+        # Whoever asked may have left; what is being written would begin when all else has stopped.
+        await asyncio.gather(*self._accepting, return_exceptions=True)
         await self._dispatcher.stop(deadline)
 
     # ----------------------------------------------------------------- accepting
@@ -259,6 +268,8 @@ class Runs:
                 written = state.metadata["graph_id"], state.metadata["graph_version"]
                 return await self._same(request, *written), True
         begins = request.options.checkpoint is None and request.options.command is None
+        if request.version:
+            return await self._graphs.version(request.graph, request.version), not begins
         return await self._graphs.get(request.graph, thread), not begins
 
     async def _state(self, request: StartRun) -> ThreadState | None:
@@ -422,6 +433,7 @@ class Runs:
         )
         await channel.durable(run.id, [event], change)
         self._alarms.clear(run.id)
+        self.ended(ended)
         return ended
 
     async def _undo(self, run: Run, channel: Channel, ending: Ending) -> Run:
@@ -431,6 +443,10 @@ class Runs:
         self._alarms.clear(run.id)
         self._dispatcher.go(replace(run, waiting=()), channel, None, ending)
         return await asyncio.shield(self._dispatcher.active[run.id].finished)
+
+    def _has_ended(self, run: Run) -> None:
+        self._set_alarm(run)
+        self.ended(run)
 
     def _set_alarm(self, run: Run) -> None:
         """See to it that a question whose time is over gets the answer it says."""

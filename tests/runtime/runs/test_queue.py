@@ -64,3 +64,19 @@ async def test_leaving_twice_gives_one_place_back() -> None:
     queue.leave(first)
     queue.leave(first)
     assert (second.granted, third.granted) == (True, False)
+
+
+async def test_what_is_in_the_background_goes_last_and_is_never_refused() -> None:
+    queue = RunQueue(1, limit=1)
+    first = queue.enter("a")
+    behind = [queue.enter(f"b{number}", background=True) for number in range(3)]
+    asked = queue.enter("c")
+    with pytest.raises(Overloaded):
+        queue.enter("d")
+    assert len(queue) == 4
+    queue.leave(first)
+    assert asked.granted
+    assert not any(turn.granted for turn in behind)
+    queue.leave(behind[0])
+    queue.leave(asked)
+    assert [turn.granted for turn in behind] == [False, True, False]
