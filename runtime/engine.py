@@ -31,6 +31,7 @@ from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
 from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle, Views
 from runtime.recommend.interactions import AllInteractions
+from runtime.recommend.refits import Refits
 from runtime.runs.channels import Channels
 from runtime.runs.crons import Crons
 from runtime.runs.dispatch import Dispatcher
@@ -128,6 +129,7 @@ class Engine:
     batches: Batches
     store: Store
     interactions: AllInteractions
+    refits: Refits
     views: Views
     services: Services
     boot_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -237,7 +239,11 @@ async def open_engine(settings: Settings) -> Engine:
         plugins.changed = changed
         saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
         artifacts = Artifacts(settings.inference.folder)
-        interactions = AllInteractions(JournalInteractions(journal))
+        did = JournalInteractions(journal)
+        interactions = AllInteractions(did, settings.var)
+        refits = Refits(did, settings.var, settings.recommend)
+        refitting = asyncio.create_task(refits.run(), name="refits")
+        stack.push_async_callback(_end, refitting)
         services = _Services(
             gateway,
             search,
@@ -294,6 +300,7 @@ async def open_engine(settings: Settings) -> Engine:
                 batches,
                 store,
                 interactions,
+                refits,
                 views,
                 services,
             ),

@@ -119,11 +119,14 @@ class Interactions(Protocol):
     async def items(self, ids: Sequence[str]) -> Sequence[CatalogueItem]:
         """Return the items with these ids, in their order; what the catalogue does not hold is left out."""
 
-    async def newest(self, limit: int = 200) -> Sequence[CatalogueItem]:
-        """Return the items that came into the catalogue last, the newest first."""
+    async def newest(self, limit: int = 200) -> Sequence[str]:
+        """Return the ids of the items that came into the catalogue last, the newest first."""
 
     async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Return the items that most users turned to of late, each with how many users that were."""
+
+    async def fitted(self) -> str | None:
+        """Return the file of the models that were fitted last, for `hubbub.recommending`; None before."""
 
 
 class Measures(Protocol):

@@ -237,6 +237,13 @@ class InferenceSettings(_Section):
     timeout: Seconds = 30.0
 
 
+class RecommendSettings(_Section):
+    """How often recommendations are fitted again (None: by hand alone), and to how many items."""
+
+    refit: Patience = 86_400.0
+    items: Annotated[int, Field(ge=10, le=20_000)] = 5000
+
+
 class Price(_Section):
     """What a model costs where no list knows it: US dollars for a million tokens."""
 
@@ -410,6 +417,7 @@ class Settings(_Section):
     batches: BatchesSettings = BatchesSettings()
     graphs: GraphsSettings = GraphsSettings()
     search: SearchSettings = SearchSettings()
+    recommend: RecommendSettings = RecommendSettings()
     inference: InferenceSettings = InferenceSettings()
     models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_writer)] = Field(
         default_factory=dict, validate_default=True

@@ -228,6 +228,22 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Recommended(tuple[Item, ...]):
+    """A list of items, best first, with how it was made, and why it is short or empty (`note`)."""
+
+    method: str
+    version: str
+    note: str
+
+    def __new__(
+        cls, items: Iterable[Item] = (), *, method: str = "", version: str = "", note: str = ""
+    ) -> Recommended:
+        """Keep `items` in their order."""
+        made = super().__new__(cls, items)
+        made.method, made.version, made.note = method, version, note
+        return made
+
+
 InteractionKind: TypeAlias = Literal["view", "like", "buy", "dismiss"]
 
 

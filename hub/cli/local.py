@@ -15,8 +15,10 @@ from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.graphs.library import GraphLibrary
 from runtime.graphs.served import ServedGraphs
 from runtime.journal.graphs import JournalGraphs
+from runtime.journal.interactions import JournalInteractions
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
+from runtime.recommend.refits import Refits
 from runtime.search import IndexRequest, Search
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry, configure_logging
@@ -61,6 +63,12 @@ class Local:
         """Fold the whole log into the views anew."""
         async with _journal(self._settings) as journal:
             return await JournalViews(journal).rebuild()
+
+    async def fit(self, tenant: str) -> Mapping[str, Any]:
+        """Fit a tenant's recommendations in a process of their own."""
+        async with _journal(self._settings) as journal:
+            did = JournalInteractions(journal)
+            return await Refits(did, self._settings.var, self._settings.recommend).fit(tenant)
 
     async def publish(self, graph: str, percent: int) -> Mapping[str, Any]:
         """Publish what is written of a graph."""

@@ -59,6 +59,10 @@ class Remote:
         """Fold the whole log into the views anew, in the hub."""
         return await self._ask("POST", "/admin/views/rebuild")
 
+    async def fit(self, tenant: str) -> Mapping[str, Any]:
+        """Fit a tenant's recommendations, in a process of the hub."""
+        return await self._ask("POST", "/admin/recommend/fit", {"tenant": tenant})
+
     async def publish(self, graph: str, percent: int) -> Mapping[str, Any]:
         """Publish what is written of a graph, in the hub."""
         return await self._ask("POST", f"/admin/graphs/{quote(graph, safe='')}/publish", {"percent": percent})

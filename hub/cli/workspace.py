@@ -53,6 +53,9 @@ class Desk(Protocol):
     async def rebuild_views(self) -> Mapping[str, Any]:
         """Fold the whole log into the views anew; returns how many rows each has."""
 
+    async def fit(self, tenant: str) -> Mapping[str, Any]:
+        """Fit a tenant's recommendations; returns what was tried and what won, NotFound without events."""
+
     async def publish(self, graph: str, percent: int) -> Mapping[str, Any]:
         """Publish what is written of a graph, for a share of the threads; see `hub.publishing`."""
 

@@ -47,6 +47,12 @@ class Publishing(msgspec.Struct, forbid_unknown_fields=True):
     percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
 
 
+class Fitting(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /admin/recommend/fit`."""
+
+    tenant: str = TENANT
+
+
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /admin/keys`."""
 
@@ -118,6 +124,11 @@ async def rebuild_views(call: Call[Nothing]) -> web.Response:
     return reply(await call.engine.views.rebuild())
 
 
+async def fit(call: Call[Fitting]) -> web.Response:
+    """Fit a tenant's recommendations to all it has told; returns what was tried and what won."""
+    return reply(await call.engine.refits.fit(call.given.tenant))
+
+
 async def list_keys(call: Call[Nothing]) -> web.Response:
     """List the API keys, never their text."""
     return reply([_key(key) for key in call.request.app[KEYRING].list()])
@@ -158,6 +169,7 @@ ENDPOINTS = (
     Endpoint("POST", "/admin/graphs/{name}/publish", "admin.publish", publish, Publishing, access="owner"),
     Endpoint("POST", "/admin/graphs/{name}/rollback", "admin.rollback", rollback, access="owner"),
     Endpoint("POST", "/admin/views/rebuild", "admin.views", rebuild_views, access="owner"),
+    Endpoint("POST", "/admin/recommend/fit", "admin.fit", fit, Fitting, access="owner", long=True),
     Endpoint("GET", "/admin/keys", "admin.keys", list_keys, access="owner"),
     Endpoint("POST", "/admin/keys", "admin.keys", create_key, NewKey, access="owner"),
     Endpoint("DELETE", "/admin/keys/{key_id}", "admin.keys", revoke_key, access="owner"),

@@ -125,6 +125,8 @@ class FakeInteractions:
 
     events: Sequence[Interaction] = ()
     catalogue: Sequence[CatalogueItem] = ()
+    file: str | None = None
+    """That of fitted models."""
 
     async def history(self, user: str, limit: int = 200) -> Sequence[Interaction]:
         """Return what a user did last, the newest first."""
@@ -135,9 +137,9 @@ class FakeInteractions:
         known = {item.id: item for item in self.catalogue}
         return [known[id] for id in ids if id in known]
 
-    async def newest(self, limit: int = 200) -> Sequence[CatalogueItem]:
-        """Return the items that were given last, the newest first."""
-        return list(reversed(self.catalogue))[:limit]
+    async def newest(self, limit: int = 200) -> Sequence[str]:
+        """Return the ids of the items that were given last, the newest first."""
+        return [item.id for item in reversed(self.catalogue)][:limit]
 
     async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Return the items that most users turned to."""
@@ -146,6 +148,10 @@ class FakeInteractions:
             if event.kind != "dismiss":
                 users.setdefault(event.item, set()).add(event.user)
         return sorted(((item, len(who)) for item, who in users.items()), key=lambda each: -each[1])[:limit]
+
+    async def fitted(self) -> str | None:
+        """Return the file of fitted models, if one was given."""
+        return self.file
 
 
 @dataclass

@@ -29,6 +29,7 @@ from runtime.types import (
     Interaction,
     Item,
     Passage,
+    Recommended,
     Reply,
     Score,
     Verdict,
@@ -75,6 +76,8 @@ def tagged(value: Any) -> list[Any]:
     kind = type(value).__name__
     if isinstance(value, Hits):
         return ["Hits", [list(value), value.mode, value.degraded]]
+    if isinstance(value, Recommended):
+        return ["Recommended", [list(value), value.method, value.version, value.note]]
     if _TYPES.get(kind) is type(value):
         return [kind, value]
     if isinstance(value, list | tuple) and value and _TYPES.get(type(value[0]).__name__) is type(value[0]):
@@ -93,6 +96,10 @@ def untagged(found: Any) -> Any:
         if tag == "Hits":
             hits, mode, degraded = value
             return Hits(msgspec.convert(hits, list[Hit]), mode=str(mode), degraded=bool(degraded))
+        if tag == "Recommended":
+            items, *about = value
+            how = dict(zip(("method", "version", "note"), map(str, about), strict=True))
+            return Recommended(msgspec.convert(items, list[Item]), **how)
         if tag.startswith("*"):
             return msgspec.convert(value, list[_TYPES[tag[1:]]])  # type: ignore[misc]
         return msgspec.convert(value, _TYPES[tag])

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from runtime.errors import InvalidInput
 
 _SEARCHES = ("keyword", "dense", "hybrid", "passages")
-_TASTES = ("history", "items", "newest", "popular")
+_TASTES = ("history", "items", "newest", "popular", "fitted")
 _MEASURES = ("known", "read")
 
 

@@ -216,13 +216,17 @@ class LentInteractions:
         """Return the items with these ids."""
         return await self.ctx.ask("items", list(ids))  # type: ignore[no-any-return]
 
-    async def newest(self, limit: int = 200) -> Sequence[CatalogueItem]:
-        """Return the items that came into the catalogue last."""
+    async def newest(self, limit: int = 200) -> Sequence[str]:
+        """Return the ids of the items that came into the catalogue last."""
         return await self.ctx.ask("newest", limit)  # type: ignore[no-any-return]
 
     async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Return the items that most users turned to of late."""
         return [(item, users) for item, users in await self.ctx.ask("popular", limit)]
+
+    async def fitted(self) -> str | None:
+        """Return the file of the models that were fitted last."""
+        return await self.ctx.ask("fitted")  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from runtime.errors import InvalidInput, NotFound, PluginError
 from runtime.extensions import guard
 from runtime.extensions.catalog import Registered
 from runtime.graphs.scope import Outcome, StepCall
-from runtime.types import Hits
+from runtime.recommend.feedback import recommendation_id
+from runtime.types import Hits, Recommended
 
 
 class Standard(BaseModel):
@@ -38,10 +39,11 @@ class ScorerParams(Standard):
 
 
 class RecommenderParams(Standard):
-    """`recommender.NAME`."""
+    """`recommender.NAME`; `group` is the group of an experiment that the user is in, if there is one."""
 
     user: str
     k: int = 10
+    group: str = ""
 
 
 class ModelParams(Standard):
@@ -115,9 +117,16 @@ async def _score(call: PluginCall) -> Outcome:
 
 
 async def _recommend(call: PluginCall) -> Outcome:
-    items = as_json(list(await call.call("recommend", call.given.user, call.given.k)), call.registered)
-    call.note("recommendation", number=len(items))
-    return Outcome(items)
+    given, step = call.given, call.step
+    if given.k < 1:
+        raise InvalidInput(f"k is {given.k}; it must be at least 1")
+    found = await call.call("recommend", given.user, given.k)
+    how = found if isinstance(found, Recommended) else Recommended(found)
+    items = as_json(list(how), call.registered)
+    call.note("recommendation", number=len(items), label=given.group, version=how.version)
+    id = recommendation_id(step.scope.run.id, step.task)
+    about = {"method": how.method, "version": how.version, "note": how.note}
+    return Outcome(items, {"recommendation_id": id, "group": given.group, **about})
 
 
 async def _predict(call: PluginCall) -> Outcome:

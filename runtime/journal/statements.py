@@ -138,6 +138,7 @@ CREATE TABLE IF NOT EXISTS interactions (
     UNIQUE (tenant, key)
 );
 CREATE INDEX IF NOT EXISTS interactions_by_user ON interactions (tenant, user, at);
+CREATE INDEX IF NOT EXISTS interactions_newest ON interactions (tenant, id);
 CREATE INDEX IF NOT EXISTS interactions_by_time ON interactions (tenant, at);
 
 CREATE TABLE IF NOT EXISTS catalogue (
@@ -333,6 +334,14 @@ STATEMENTS: dict[str, Statement] = {
         "INSERT OR IGNORE INTO interactions (tenant, key, user, item, kind, at, value, recommendation)"
         " SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,"
         " value ->> 6 FROM json_each(?2)"
+    ),
+    "interactions.feedback": Statement(
+        # What came of a list is told of whoever made it; of one that nobody made, nothing.
+        "INSERT INTO facts (at, tenant, run, graph, kind, name, version, label, key)"
+        " SELECT given.value ->> 4, tenant, run, graph, given.value ->> 2, name, version, label,"
+        " given.value ->> 3 FROM json_each(?2) AS given JOIN facts ON run = given.value ->> 0"
+        " AND facts.key = given.value ->> 1 || ':recommendation:' || name"
+        " WHERE tenant = ?1 AND kind = 'recommendation' ON CONFLICT (run, key) DO NOTHING"
     ),
     "interactions.forget": Statement(
         "DELETE FROM interactions WHERE id IN"

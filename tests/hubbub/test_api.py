@@ -47,6 +47,7 @@ SURFACE = {
         "Passage",
         "RawChunk",
         "RawRequest",
+        "Recommended",
         "Reply",
         "Score",
         "StatePath",

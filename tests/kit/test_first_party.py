@@ -12,7 +12,7 @@ from runtime.settings import Settings
 PLUGINS = Path(__file__).parents[2] / "plugins"
 ALONE = ["citations", "dense", "extractive", "http", "hybrid", "injection", "json", "keyword", "mongo"]
 ALONE += ["anomalies", "ask_measures", "charts", "number_check", "read_measures"]
-ALONE += ["notify", "office", "pii", "sql"]
+ALONE += ["experiment", "notify", "office", "personal", "pii", "sql"]
 """Those that need no server, no vendor and no model."""
 
 

@@ -73,7 +73,7 @@ class Fit:
                 did = ctx.interactions()
                 (event,), (item,) = await did.history("ann"), await did.items(["tea"])
                 (new,) = await did.newest(1)
-                return Score(0.5, (event.item, item.title, new.tags[0], str(await did.popular(3))))
+                return Score(0.5, (event.item, item.title, new, str(await did.popular(3))))
             case "steal": return await ctx.model("secret").complete(ChatRequest("", []))
         who = f"{ctx.tenant} {ctx.params.weight if ctx.params else None} {self.started} {os.getpid()}"
         return Score(item.get("employees", 0) / self.big, (who,))
@@ -302,7 +302,7 @@ async def test_a_trained_model_is_found_there_and_a_newer_one_too(there: There, 
 
 async def test_what_users_did_is_lent_too(there: There) -> None:
     score = await there.score(do="did")
-    assert tuple(score.reasons) == ("tea", "Tea of acme", "hot", "[('tea', 1)]")
+    assert tuple(score.reasons) == ("tea", "Tea of acme", "tea", "[('tea', 1)]")
 
 
 async def test_errors_are_what_they_are_there(there: There) -> None:

@@ -22,6 +22,6 @@ async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
 
 
 @pytest.fixture
-def interactions(journal: SqliteJournal) -> AllInteractions:
+def interactions(journal: SqliteJournal, tmp_path: Path) -> AllInteractions:
     """Nothing has happened yet."""
-    return AllInteractions(JournalInteractions(journal))
+    return AllInteractions(JournalInteractions(journal), tmp_path)

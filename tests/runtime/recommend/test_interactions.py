@@ -48,7 +48,7 @@ async def test_an_item_sent_again_takes_the_place_of_the_older_one(interactions:
         ("rice", "", ()),
     ]
     assert found[1].fields["price"] == 2
-    assert [item.id for item in await interactions.of("acme").newest()] == ["rice", "tea"]
+    assert list(await interactions.of("acme").newest()) == ["rice", "tea"]
 
 
 async def test_popular_is_what_most_users_turned_to(interactions: AllInteractions) -> None:

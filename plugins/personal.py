@@ -1,0 +1,122 @@
+"""recommender.personal: items for one user, by what goes together, what is popular and what is alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field, field_validator
+
+from hubbub import CatalogueItem, Context, InvalidInput, Item, Recommended, hookimpl
+from hubbub.recommending import Models, Past, Ranker, Rules, compile_filter, past_of, pick
+
+_MOST = 1000
+_NEW = 50
+"""Items that are looked for which came after the models were fitted."""
+_DID = {"view": "looked at", "like": "liked", "buy": "bought"}
+
+
+class Params(BaseModel):
+    """The rules of a business for its lists."""
+
+    block: list[str] = Field(default_factory=list, max_length=10_000, description="ids that are never shown")
+    boost: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(
+        default_factory=dict, description="factors for the scores of items with a tag"
+    )
+    filter: str = Field(default="", description="a condition on `item`, such as item.price < 20")
+    diversity: float = Field(default=0.0, ge=0, le=1, description="0 is the best, 1 the most unlike items")
+    again: bool = Field(default=False, description="whether items may come that the user had")
+
+    @field_validator("filter")
+    @classmethod
+    def _is_condition(cls, text: str) -> str:
+        try:
+            return compile_filter(text).text if text.strip() else ""
+        except InvalidInput as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def rules(self) -> Rules:
+        """What a list is picked by."""
+        condition = compile_filter(self.filter) if self.filter else None
+        return Rules(frozenset(self.block), self.boost, condition, self.diversity)
+
+
+class Personal:
+    """Ranks by the newest models of the tenant; before there are any, by popularity."""
+
+    name = "personal"
+    Params = Params
+    examples = ("ann", "bob")
+
+    def __init__(self) -> None:
+        self._models = Models()
+
+    async def recommend(self, user: str, k: int, ctx: Context) -> Recommended:
+        """Return at most `k` items, best first; why there are none is in the note."""
+        did, params = ctx.interactions(), ctx.params or Params()
+        past, rules = past_of(await did.history(user)), params.rules
+        hidden = rules.block | past.dismissed | (frozenset() if params.again else frozenset(past.had))
+        file = await did.fitted()
+        ranker = await self._models.get(file) if file else None
+        ranked: Sequence[tuple[str, float]]
+        if ranker:
+            new = ranker.strange([id for id in await did.newest(_NEW) if id not in hidden])
+            ranked = await asyncio.to_thread(ranker.rank, past, await did.items(new) if new else [], hidden)
+        else:
+            popular = dict(await did.popular())
+            most = max(popular.values(), default=1)
+            ranked = [(id, users / most) for id, users in popular.items() if id not in hidden]
+        chosen = await pick(ranked, min(k, _MOST), rules, did.items)
+        speak = ranker.reasons(past, [item.id for _, item in chosen]) if ranker else {}
+        cited = list({id for ids in speak.values() for id in ids})
+        titles = {item.id: item.title for item in await did.items(cited)} if cited else {}
+        why = _Why(past, ranker, titles)
+        items = [why.item(score, item, speak.get(item.id, ())) for score, item in chosen]
+        return Recommended(
+            items,
+            method=ranker.method(past) if ranker else "popularity",
+            version=_version(ranker),
+            note="" if items else _note(ranked, past, params),
+        )
+
+
+class _Why:
+    """Says why an item is in a list."""
+
+    def __init__(self, past: Past, ranker: Ranker | None, titles: Mapping[str, str]) -> None:
+        self._past, self._ranker, self._titles = past, ranker, titles
+
+    def item(self, score: float, item: CatalogueItem, speak: Sequence[str]) -> Item:
+        """Return it with its reasons."""
+        known = {"title": item.title, "tags": list(item.tags)}
+        users = self._ranker.users(item.id) if self._ranker else 0
+        if speak:
+            because = tuple(f"You {_DID[self._past.kinds[id]]} {self._titles.get(id) or id}." for id in speak)
+            return Item(item.id, score, because, "ease", {**known, "like": list(speak)})
+        if users or not self._ranker:
+            because = (f"Popular: {users} people turned to it." if users else "Many people turn to it.",)
+            return Item(item.id, score, because, "popularity", known)
+        return Item(item.id, score, ("New, and like items that suit you.",), "new", known)
+
+
+def _version(ranker: Ranker | None) -> str:
+    if ranker is None:
+        return ""
+    return datetime.fromtimestamp(ranker.fitted.about["fitted_at"], UTC).isoformat(timespec="seconds")
+
+
+def _note(ranked: Sequence[object], past: Past, params: Params) -> str:
+    if ranked:
+        return "No item is left that the rules allow; loosen filter, block or boost of the step."
+    if past.had or params.block:
+        return "There is no item that the user did not have or that is not blocked; add items, or set again."
+    return "Nothing is known of any user or item yet; send events to POST /events."
+
+
+@hookimpl
+def register_recommenders() -> list[Personal]:
+    """Supply `recommender.personal`."""
+    return [Personal()]
