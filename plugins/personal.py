@@ -13,6 +13,7 @@ from hubbub import CatalogueItem, Context, InvalidInput, Item, Recommended, hook
 from hubbub.recommending import Models, Past, Ranker, Rules, compile_filter, past_of, pick
 
 _MOST = 1000
+_HISTORY = 2000
 _NEW = 50
 """Items that are looked for which came after the models were fitted."""
 _DID = {"view": "looked at", "like": "liked", "buy": "bought"}
@@ -57,7 +58,7 @@ class Personal:
     async def recommend(self, user: str, k: int, ctx: Context) -> Recommended:
         """Return at most `k` items, best first; why there are none is in the note."""
         did, params = ctx.interactions(), ctx.params or Params()
-        past, rules = past_of(await did.history(user)), params.rules
+        past, rules = past_of(await did.history(user, _HISTORY)), params.rules
         hidden = rules.block | past.dismissed | (frozenset() if params.again else frozenset(past.had))
         file = await did.fitted()
         ranker = await self._models.get(file) if file else None

@@ -13,7 +13,7 @@ from runtime.journal.interactions import JournalInteractions
 from runtime.recommend.requests import check_user, read_events, read_items
 from runtime.types import CatalogueItem, Interaction
 
-_MOST = 1000
+_MOST = 5000
 """Rows that a plugin gets at once."""
 
 
