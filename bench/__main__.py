@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench import floor, gateway, hub, journal, plugins, sockets, steps
+from bench import batches, floor, gateway, hub, journal, plugins, sockets, steps
 
 
 class Row(NamedTuple):
@@ -56,6 +56,9 @@ async def _measure(server: hub.Hub) -> list[Row]:
         base_rate = await floor.runs_per_second(total, at_once)
         measured = await hub.runs_per_second(server, total, at_once)
         rows.append(_rate(f"durable runs, {at_once} at once, SDK", base_rate, measured, least))
+    batch = await batches.rows(server, 20_000)
+    rows.append(_rate("rows of a batch, 16 at once, over such runs", measured, batch.rate, None))
+    rows.append(Row("a batch of 20,000 rows: memory", "", f"{batch.mib:.0f} MiB", "", "", None))
     base_rate = await floor.tokens_per_second(16, 200)
     rows.append(_rate("tokens, 16 x 200, SDK", base_rate, await hub.tokens_per_second(server, 16, 200), 1.5))
     return [*rows, *await _measure_sockets(server)]

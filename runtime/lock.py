@@ -28,6 +28,7 @@ class Holder:
     pid: int
     url: str = ""
     token: str = ""
+    leaving: bool = False
 
 
 class Lock:
@@ -40,6 +41,10 @@ class Lock:
     def publish(self, url: str, token: str) -> None:
         """Tell the other processes of this user where the owner listens, and what opens its door."""
         self._write(Holder(os.getpid(), url, token))
+
+    def leave(self) -> None:
+        """Tell them that the owner stops: whoever comes now is to wait until the workspace is free."""
+        self._write(Holder(os.getpid(), leaving=True))
 
     def release(self) -> None:
         """Give the workspace back; doing so twice is harmless."""
@@ -125,7 +130,8 @@ def _read(descriptor: int) -> Holder:
     """Read what the owner wrote; while it is writing (or not Hubbub) nothing is known about it."""
     try:
         values = json.loads(os.pread(descriptor, 4096, 0))
-        return Holder(int(values["pid"]), str(values["url"]), str(values["token"]))
+        pid, leaving = int(values["pid"]), bool(values["leaving"])
+        return Holder(pid, str(values["url"]), str(values["token"]), leaving)
     except (ValueError, KeyError, TypeError):
         return Holder(0)
 

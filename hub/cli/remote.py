@@ -86,6 +86,45 @@ class Remote:
         """Return a thread's state, with what it waits for."""
         return await self._ask("GET", f"/threads/{quote(thread, safe='')}/state")
 
+    async def make_batch(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a batch that waits for its rows, or find the one of the same file."""
+        return await self._ask("POST", "/batches", body)
+
+    async def add_rows(self, batch: str, first: int, rows: bytes) -> Mapping[str, Any]:
+        """Add rows to a batch: JSON objects between commas, the number of the first of them `first`."""
+        body = b'{"first":%d,"rows":[%b]}' % (first, rows)
+        async with self._session.post(f"{self._url}/batches/{batch}/rows", data=body) as answer:
+            await _refuse(answer)
+            found: Mapping[str, Any] = await answer.json()
+            return found
+
+    async def resume_batch(self, batch: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Begin with a batch, or go on with it."""
+        return await self._ask("POST", f"/batches/{batch}/resume", changes)
+
+    async def pause_batch(self, batch: str) -> Mapping[str, Any]:
+        """Let no further row begin."""
+        return await self._ask("POST", f"/batches/{batch}/pause")
+
+    async def delete_batch(self, batch: str) -> None:
+        """Delete a batch that was not begun."""
+        async with self._session.delete(f"{self._url}/batches/{batch}") as answer:
+            await _refuse(answer)
+
+    async def batch(self, batch: str) -> Mapping[str, Any]:
+        """Return a batch as it is now."""
+        return await self._ask("GET", f"/batches/{batch}")
+
+    async def batch_results(self, batch: str) -> AsyncIterator[list[bytes]]:
+        """Yield what becomes of the rows, in order, as lines of JSON, until nobody works on it any more."""
+        async with self._session.get(f"{self._url}/batches/{batch}/results?follow=true") as answer:
+            await _refuse(answer)
+            rest = b""
+            async for piece in answer.content.iter_any():
+                *lines, rest = (rest + piece).split(b"\n")
+                if whole := [line + b"\n" for line in lines if line]:
+                    yield whole
+
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         async with self._session.request(method, f"{self._url}{path}", json=body) as answer:
             await _refuse(answer)

@@ -78,6 +78,7 @@ async def _serve(settings: Settings) -> None:
         try:
             await _stop_or_loss(told_to_stop, server)
         finally:
+            lock.leave()
             _end_in(settings.hub.drain)
             await server.stop()
     finally:

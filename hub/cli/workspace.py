@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from runtime.settings import Settings
 
 STARTING = 5.0
-"""Seconds a verb waits for an owner that has the lock and has not said yet where it listens."""
+"""Seconds a verb waits for an owner that has the lock and has not said yet where it listens.
+
+One that stops has the seconds of `[hub] drain` more.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,11 @@ def find_hub(settings: Settings) -> Door | None:
 
     WorkspaceLocked when the owner is no hub: another verb is at work.
     """
-    until = time.monotonic() + STARTING
+    since = time.monotonic()
     while owner := holder(settings.var):
         if owner.url:
             return Door(owner.url, owner.token)
-        if time.monotonic() > until:
+        if time.monotonic() - since > (settings.hub.drain if owner.leaving else 0) + STARTING:
             raise WorkspaceLocked(
                 f"The workspace {settings.workspace} is in use by process {owner.pid}, which does not serve; "
                 "wait until it is done, then try again."

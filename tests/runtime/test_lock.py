@@ -127,6 +127,15 @@ def test_a_released_workspace_keeps_no_token(tmp_path: Path) -> None:
     assert holder(tmp_path) is None
 
 
+def test_an_owner_that_stops_says_so_until_it_is_gone(tmp_path: Path) -> None:
+    lock = acquire(tmp_path)
+    lock.publish("http://127.0.0.1:1", "a-token")
+    lock.leave()
+    assert holder(tmp_path) == Holder(os.getpid(), leaving=True)
+    lock.release()
+    assert holder(tmp_path) is None
+
+
 def test_an_owner_that_has_not_said_where_it_listens_is_still_the_owner(tmp_path: Path) -> None:
     lock = acquire(tmp_path)
     assert holder(tmp_path) == Holder(os.getpid())
