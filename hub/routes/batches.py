@@ -14,7 +14,7 @@ from aiohttp import web
 from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.routes.shapes import moment
 from runtime.batches.batch import Batch, BatchStatus, NewBatch, NewRow, RowResult, RowStatus
-from runtime.errors import InvalidInput
+from runtime.errors import Conflict, InvalidInput
 from runtime.types import JsonObject
 
 MOST = 1000
@@ -101,8 +101,12 @@ async def create(call: Call[BatchBody]) -> web.Response:
     if body.rows and batch.status is BatchStatus.LOADING:
         # A request that was cut off is sent again with its key: what had arrived is there.
         left = [NewRow(row) for row in body.rows[batch.rows :]]
-        await batches.add(call.tenant, batch.id, batch.rows + 1, left)
-        batch = await batches.resume(call.tenant, batch.id)
+        try:
+            await batches.add(call.tenant, batch.id, batch.rows + 1, left)
+            batch = await batches.resume(call.tenant, batch.id)
+        except Conflict:
+            # The same request, sent twice at once: the other one has begun with it.
+            batch = await batches.get(call.tenant, batch.id)
     return reply(_object(call, batch), status=201)
 
 

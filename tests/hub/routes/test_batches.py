@@ -78,6 +78,18 @@ async def test_the_same_key_gives_the_same_batch_and_refuses_another(real: RealH
     assert real.world.ledger == ["a"]
 
 
+async def test_a_request_that_is_sent_twice_at_once_makes_one_batch(real: RealHub) -> None:
+    await counting(real)
+    rows = [{"word": f"w{number}"} for number in range(9)]
+    body = {"graph": "count", "rows": rows}
+    key = {"headers": {"Idempotency-Key": "k"}}
+    answers = await asyncio.gather(*(real.ask("POST", "/batches", body, **key) for _ in range(4)))
+    assert {status for status, _ in answers} == {201}
+    assert len({made["id"] for _, made in answers}) == 1
+    await over(real, answers[0][1]["id"])
+    assert sorted(real.world.ledger) == sorted(row["word"] for row in rows)
+
+
 async def test_rows_may_come_in_parts(real: RealHub) -> None:
     await counting(real)
     file = {"name": "rows.csv", "sha256": "ab"}
