@@ -93,9 +93,10 @@ def _cached(value: object) -> object:
     return {} if value == "off" else value
 
 
-def _with_writer(models: dict[str, ModelAlias]) -> dict[str, ModelAlias]:
-    """Add the alias that the first-party graphs name, answered without a vendor."""
-    return {"writer": ModelAlias(use=(ModelCandidate(model="extractive"),)), **models}
+def _with_first_party(models: dict[str, ModelAlias]) -> dict[str, ModelAlias]:
+    """Add the aliases that the first-party graphs name, answered without a vendor."""
+    offline = ModelAlias(use=(ModelCandidate(model="extractive"),))
+    return {"writer": offline, "judge": offline, **models}
 
 
 def _with_default(tenants: dict[str, TenantSettings]) -> dict[str, TenantSettings]:
@@ -419,7 +420,7 @@ class Settings(_Section):
     search: SearchSettings = SearchSettings()
     recommend: RecommendSettings = RecommendSettings()
     inference: InferenceSettings = InferenceSettings()
-    models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_writer)] = Field(
+    models: Annotated[dict[Name, ModelAlias], AfterValidator(_with_first_party)] = Field(
         default_factory=dict, validate_default=True
     )
     cache: CacheSettings = CacheSettings()

@@ -177,7 +177,7 @@ class _CaseCheck:
                 )
             elif node and node.approval:
                 choice = mock.get("choice") if isinstance(mock, dict) else mock
-                if choice not in node.approval.choices:
+                if not isinstance(choice, str) or choice not in node.approval.choices:
                     help = near(str(choice), node.approval.choices)
                     self._findings.add("E05", f"{name} has no choice {choice}", *path, name, help=help)
 

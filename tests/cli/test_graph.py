@@ -59,7 +59,7 @@ def test_the_tests_of_a_graph_run_offline_and_say_what_they_did_not_try(hubbub: 
     assert "  ok    nothing found" in done.stdout
     told = json.loads(hubbub("--workspace", workspace, "graph", "test", "--json").stdout)
     passed = {each["graph"]: each["passed"] for each in told}
-    assert passed == dict.fromkeys(("ask", "onboard", "triage", "write"), True)
+    assert passed == dict.fromkeys(("ask", "channels", "onboard", "triage", "write"), True)
     assert not (workspace / "var" / "hubbub.db").exists()
 
 

@@ -10,7 +10,8 @@ from hub.cli.plugin_check import examine
 from runtime.settings import Settings
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
-ALONE = ["citations", "dense", "extractive", "http", "hybrid", "injection", "json", "keyword", "mongo"]
+ALONE = ["brand", "given"]
+ALONE += ["citations", "dense", "extractive", "http", "hybrid", "injection", "json", "keyword", "mongo"]
 ALONE += ["anomalies", "ask_measures", "charts", "number_check", "read_measures"]
 ALONE += ["experiment", "notify", "office", "personal", "pii", "sql"]
 """Those that need no server, no vendor and no model."""

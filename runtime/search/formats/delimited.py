@@ -151,16 +151,12 @@ def _columns(row: Sequence[str]) -> list[str]:
 
 def _record(columns: Sequence[str], row: Sequence[str], delimiter: str) -> Mapping[str, Any]:
     """Return a row as a record; empty values are none."""
-    if len(row) < len(columns):
-        raise BadLine(
-            f"{len(row)} columns where the first line has {len(columns)}, separated by "
-            f"{DELIMITERS.get(delimiter, delimiter)}; add the missing ones, empty if need be."
-        )
-    if any(row[len(columns) :]):
-        raise BadLine(
-            f"{len(row)} columns where the first line has {len(columns)}; put values that hold "
-            f"{DELIMITERS.get(delimiter, delimiter)} in double quotes."
-        )
+    if len(row) < len(columns) or any(row[len(columns) :]):
+        found = f"{len(row)} column{'' if len(row) == 1 else 's'} where the first line has {len(columns)}"
+        by = DELIMITERS.get(delimiter, delimiter)
+        if len(row) < len(columns):
+            raise BadLine(f"{found}, separated by {by}; add the missing ones, empty if need be.")
+        raise BadLine(f"{found}; put values that hold {by} in double quotes.")
     values = {name: value.strip() for name, value in zip(columns, row, strict=False) if value.strip()}
     record = {name: value if name in _RESERVED else _scalar(value) for name, value in values.items()}
     if "text" not in columns:

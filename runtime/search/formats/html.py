@@ -17,6 +17,7 @@ LARGEST = 64 * 1024 * 1024
 
 _DECLARED = re.compile(rb"<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _DECLARED_WITHIN = 4096
+_GUESSED_BY = 256 * 1024
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 # fmt: off
 _HIDDEN = frozenset({
@@ -63,8 +64,8 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError:
         from charset_normalizer import from_bytes
 
-        best = from_bytes(data).best()
-        return str(best) if best else data.decode("cp1252", "replace")
+        best = from_bytes(data[:_GUESSED_BY]).best()
+        return data.decode(best.encoding if best else "cp1252", "replace")
 
 
 def _codec(name: bytes) -> str:

@@ -209,6 +209,7 @@ async def test_a_wrong_input_is_refused_as_in_a_run(graph: Spec) -> None:
         ("mock = { score", "mock = { scor = 1, score", "E08", "did you mean score?"),
         ("mock = { score", "mock = { route = 1, score", "E03", "decides itself"),
         ("mock = { score", 'mock = { ask = "yess", score', "E05", "did you mean yes?"),
+        ("mock = { score", 'mock = { ask = ["yes"], score', "E05", "ask has no choice"),
         ("mock = { score = { score = 0.5 } }", "", "E18", "add score to its mock"),
         ("mock = { score", "settings = { hto = 1 }\nmock = { score", "E08", "did you mean hot?"),
         ("mock = { score", "settings = { hot = 2 }\nmock = { score", "E03", "write at most 1"),

@@ -75,7 +75,7 @@ def test_rows_that_are_not_like_the_first_are_said_with_their_line(
         "2 columns where the first line has 3, separated by commas; add the missing ones, empty if need be."
     )
     assert long == "4 columns where the first line has 3; put values that hold commas in double quotes."
-    assert wrong.startswith("1 columns where the first line has 3, separated by commas;")
+    assert wrong.startswith("1 column where the first line has 3, separated by commas;")
 
 
 def test_one_bad_line_of_a_unicode_file_is_said_and_the_rest_is_read(
