@@ -46,6 +46,10 @@ def _facts(kind: str, name: str, label: str) -> str:
     FROM view_facts WHERE tenant = :tenant AND kind = '{kind}'"""  # noqa: S608
 
 
+_LISTS = """
+    SELECT day, graph, name AS recommender, label AS variant, kind, facts, total
+    FROM view_facts WHERE tenant = :tenant AND kind IN ('recommendation', 'clicked', 'bought', 'dismissed')"""
+_SHOWN = "sum(iif(kind = 'recommendation', total, 0)) / 1000000000"
 _SCORES = _facts("score", "scorer", "tier")
 _GUARDS = _facts("guard", "guardrail", "verdict")
 _FAILED = "status IN ('error', 'timeout')"
@@ -149,9 +153,30 @@ MEASURES: Final[Mapping[str, Measure]] = {
         ("scorer", "tier", "version", "graph"), "score mean average judge quality scorer rubric scoring",
     ),
     "recommended": Measure(
-        "items recommended", "items", "amount", _facts("recommendation", "recommender", "label"),
-        "sum(total) / 1000000000", "sum(facts)", ("recommender", "graph"),
+        "items recommended", "items", "amount", _facts("recommendation", "recommender", "variant"),
+        "sum(total) / 1000000000", "sum(facts)", ("recommender", "variant", "graph"),
         "recommended recommendations recommender items shown personalization",
+    ),
+    "clicked": Measure(
+        "recommended items that were clicked", "items", "count", _facts("clicked", "recommender", "variant"),
+        "sum(facts)", "sum(facts)", ("recommender", "variant", "graph"),
+        "clicked clicks recommended recommendations items",
+    ),
+    "bought": Measure(
+        "recommended items that were bought", "items", "count", _facts("bought", "recommender", "variant"),
+        "sum(facts)", "sum(facts)", ("recommender", "variant", "graph"),
+        "bought purchases purchased buys recommended recommendations items",
+    ),
+    "dismissed": Measure(
+        "recommended items that were dismissed", "items", "count",
+        _facts("dismissed", "recommender", "variant"),
+        "sum(facts)", "sum(facts)", ("recommender", "variant", "graph"),
+        "dismissed dismissals recommended recommendations items",
+    ),
+    "click_share": Measure(
+        "share of the recommended items that were clicked", "share", "share", _LISTS,
+        f"1.0 * sum(iif(kind = 'clicked', facts, 0)) / nullif({_SHOWN}, 0)", _SHOWN,
+        ("recommender", "variant", "graph"), "clicked click rate clickthrough share variant recommended items",
     ),
 }  # fmt: skip
 """Every figure, by name."""

@@ -57,6 +57,8 @@ def choice(*figures: dict[str, Any]) -> Context:
         ("What share of texts did guardrails block?", "blocked", ["guardrail"]),
         ("average score by version", "mean_score", ["version"]),
         ("How many items were recommended?", "recommended", []),
+        ("How many recommended items were clicked?", "clicked", []),
+        ("What share of recommended items was clicked, by variant?", "click_share", ["variant"]),
         ("lead scores by tier", "scores", ["tier"]),
         ("p95 latency", "slow_run_seconds", []),
     ],

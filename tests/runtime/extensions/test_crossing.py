@@ -12,7 +12,20 @@ from pydantic import BaseModel
 from runtime.errors import InvalidInput, LimitExceeded, MissingSecret, NotFound, Overloaded
 from runtime.extensions.crossing import LENGTH, error_of, pack, tagged, told, unpack, untagged
 from runtime.extensions.failures import Failed
-from runtime.types import ChatRequest, Delta, Health, Hit, Hits, Item, Reply, Score, ToolCall, Usage, Verdict
+from runtime.types import (
+    ChatRequest,
+    Delta,
+    Health,
+    Hit,
+    Hits,
+    Item,
+    Recommended,
+    Reply,
+    Score,
+    ToolCall,
+    Usage,
+    Verdict,
+)
 
 TEXT = st.text(max_size=5)
 PLAIN = st.recursive(
@@ -46,6 +59,14 @@ TYPED = [
     [Hit("1", "text", 0.5, {"path": "a.md"}), Hit("2", "more", 0.25)],
     [Item("7", 0.5, ["others like it"])],
 ]
+
+
+def test_a_list_of_recommendations_remembers_how_it_was_made() -> None:
+    crossed = _crossed(Recommended([Item("7", 0.5)], method="ease", version="3", note="short"))
+    assert [item.id for item in crossed] == ["7"]
+    assert (crossed.method, crossed.version, crossed.note) == ("ease", "3", "short")
+    with pytest.raises(ValueError):
+        untagged(["Recommended", [[], "one word"]])
 
 
 @pytest.mark.parametrize("value", TYPED, ids=lambda value: type(value).__name__)

@@ -69,7 +69,9 @@ async def _plant(journal: SqliteJournal, tenant: str, seed: int) -> Planted:
             ("score", "lead", chance.choice(["hot", "cold"]), round(chance.random(), 3), "2"),
             ("guard", "pii", chance.choice(["allow", "block", "rewrite"]), None, ""),
             ("approval", "ask_editor", chance.choice(["publish", "reject"]), None, ""),
-            ("recommendation", "ease", "", float(chance.randint(0, 9)), ""),
+            ("recommendation", "ease", chance.choice(["a", "b"]), float(chance.randint(1, 9)), ""),
+            ("clicked", "ease", chance.choice(["a", "b"]), None, ""),
+            (chance.choice(["bought", "dismissed"]), "ease", "a", None, ""),
         ):
             views.note(Fact(stamp, tenant, run, graph, kind, name, label, given, version))
             named = {"kind": kind, "name": name, "label": label, "number": given, "version": version}
@@ -117,6 +119,8 @@ def _expected(name: str, planted: Planted) -> Iterator[tuple[dict[str, Any], flo
         case "choices" | "verdicts" | "scores":
             kind = {"choices": "approval", "verdicts": "guard", "scores": "score"}[name]
             yield from ((_named(kind, fact), 1) for fact in facts[kind])
+        case "clicked" | "bought" | "dismissed":
+            yield from ((_named(name, fact), 1) for fact in facts[name])
         case "recommended":
             yield from ((_named("recommendation", fact), fact["number"]) for fact in facts["recommendation"])
         case "funnel":
@@ -132,7 +136,10 @@ _COLUMNS = {
     "score": ("scorer", "tier"),
     "guard": ("guardrail", "verdict"),
     "approval": ("step", "choice"),
-    "recommendation": ("recommender", "label"),
+    "recommendation": ("recommender", "variant"),
+    "clicked": ("recommender", "variant"),
+    "bought": ("recommender", "variant"),
+    "dismissed": ("recommender", "variant"),
 }
 
 
@@ -183,6 +190,9 @@ async def test_shares_and_means_are_of_what_they_say(journal: SqliteJournal) -> 
     assert await read("mean_score") == (pytest.approx(statistics.mean(scores)), len(scores))
     verdicts = [fact["label"] for fact in facts if fact["kind"] == "guard"]
     assert await read("blocked") == (pytest.approx(verdicts.count("block") / len(verdicts)), len(verdicts))
+    shown = sum(fact["number"] for fact in facts if fact["kind"] == "recommendation")
+    clicked = sum(fact["kind"] == "clicked" for fact in facts)
+    assert await read("click_share") == (pytest.approx(clicked / shown), shown)
     for graph in ("", "ask"):
         took = sorted(r["seconds"] for r in runs if r["status"] == "success" and graph in ("", r["graph"]))
         assert await read("run_seconds", graph) == (pytest.approx(statistics.median_low(took)), len(took))
