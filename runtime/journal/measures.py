@@ -176,7 +176,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "click_share": Measure(
         "share of the recommended items that were clicked", "share", "share", _LISTS,
         f"1.0 * sum(iif(kind = 'clicked', facts, 0)) / nullif({_SHOWN}, 0)", _SHOWN,
-        ("recommender", "variant", "graph"), "clicked click rate clickthrough share variant recommended items",
+        ("recommender", "variant", "graph"), "clicked click rate share variant recommended items",
     ),
 }  # fmt: skip
 """Every figure, by name."""
