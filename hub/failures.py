@@ -95,7 +95,7 @@ def respond(
 ) -> web.Response:
     """Return an error in the shape that clients of this address read; `more` goes beside code and message."""
     trace = trace_of(request)
-    if request.path.startswith("/v2/"):
+    if request.path == "/v2" or request.path.startswith("/v2/"):
         status = 400 if status == 422 else status  # the protocol has one status for what cannot be answered
         body: dict[str, Any] = {"error": sentence}
     elif request.path.startswith("/graphs/"):

@@ -102,7 +102,7 @@ async def _answer(call: Call[Nothing], method: str) -> web.Response:
     header = _header(call.request)
     asked = read(await _body(call, header), header)
     found = await _target(call)
-    ctx = caller(call, call.engine.settings.inference.timeout)
+    ctx = caller(call, 2 * call.engine.settings.inference.timeout)  # the model's own limit is met first
     outputs = await ask(found, method, asked.inputs, ctx, call.engine.telemetry)
     about = {"model_name": found.name, "model_version": found.version}
     body, length = write(asked, about, outputs)

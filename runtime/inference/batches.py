@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from runtime.errors import Overloaded
+from runtime.errors import LimitExceeded, Overloaded
 from runtime.inference.opened import Function, Opened, Stop
 from runtime.inference.tensors import Array
 
@@ -59,7 +59,10 @@ class Batches:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, function: Function, arrays: Arrays, rows: int) -> Arrays:
-        """Return what `predict` or `explain` gives for these rows; Overloaded when too many wait."""
+        """Return what `predict` or `explain` gives for these rows.
+
+        Overloaded when too many wait, LimitExceeded when there is no answer in time.
+        """
         if len(self._working) >= self._settings.threads and len(self._waiting) >= self._settings.queue:
             if self._metrics:
                 self._metrics.model_refused(self._name)
@@ -69,7 +72,15 @@ class Batches:
         request = _Request(function, arrays, rows, self._common(function, arrays), time.monotonic())
         self._waiting.append(request)
         self._begin()
-        found = await request.done
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                found = await request.done
+        except TimeoutError:
+            raise LimitExceeded(
+                f"The model {self._name} gave no answer within {self._settings.timeout:g} s; "
+                "send fewer rows, or raise [inference] timeout.",
+                limit="timeout",
+            ) from None
         if self._metrics:
             self._metrics.model_answered(self._name, time.monotonic() - request.since)
         return found

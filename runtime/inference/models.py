@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import HubbubError
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
@@ -71,8 +71,8 @@ class Models:
                     model.versions[number] = Version(found, before.served if before else None)
 
     def _host(self, name: str) -> Host:
-        # Its own queue bounds how many calls there are, and says so; waiting here would hide that.
-        bounds = PluginHost(deadline=self._settings.timeout, concurrency=100_000)
+        # Its own queue bounds calls and time, and says so: here the deadline is only for one being opened.
+        bounds = PluginHost(deadline=3 * self._settings.timeout, concurrency=100_000)
         return Host(f"model_{name}", bounds, self._metrics)
 
     # ----------------------------------------------------------------------- in a running hub
@@ -90,15 +90,21 @@ class Models:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, watch: FolderWatch) -> None:
-        await self._open()
+        await self._caught(self._open())
         async with aclosing(watch.changes()) as changes:
             async for _ in changes:
-                try:
-                    await self._look()
-                    self._told()
-                    await self._open()
-                except Exception as error:  # the next change must be seen all the same
-                    _log.error("models not taken", reason=in_words(error), exc_info=error)
+                await self._caught(self._changed())
+
+    async def _caught(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # the next change must be seen all the same
+            _log.error("models not taken", reason=in_words(error), exc_info=error)
+
+    async def _changed(self) -> None:
+        await self._look()
+        self._told()
+        await self._open()
 
     async def _open(self) -> None:
         """Open what is not opened yet, the newest of each model first."""

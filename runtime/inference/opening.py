@@ -104,5 +104,7 @@ def _zeros(wanted: Tensor) -> Array:
 
 
 def _shape(wanted: Tensor) -> tuple[int, ...]:
-    first, *rest = wanted.shape or (1,)
+    if not wanted.shape:
+        return ()
+    first, *rest = wanted.shape
     return (_ROWS if first == ANY else first, *(1 if size == ANY else size for size in rest))

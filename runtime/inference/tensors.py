@@ -119,7 +119,10 @@ def shaped(name: str, values: Array, shape: Sequence[int]) -> Array:
         raise InvalidInput(
             f"{name} has the shape {list(shape)} and {values.size} values; send as many as that"
         )
-    return values.reshape(tuple(shape))
+    try:
+        return values.reshape(tuple(shape))
+    except (ValueError, OverflowError):  # more axes than an array has, or 0 times a huge number
+        raise InvalidInput(f"{name} has a shape that no array has; mend it") from None
 
 
 def taken(inputs: Mapping[str, Any], wanted: Sequence[Tensor]) -> dict[str, Array]:

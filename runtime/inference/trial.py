@@ -17,26 +17,34 @@ PATIENCE = 60.0
 """Seconds that one model has to be opened and to answer once."""
 
 _CRASHED = "it ended the process that tried to open it, so the file is damaged; copy it again, whole"
-_ENDLESS = f"it was not opened within {PATIENCE:g} s; export a smaller model"
+_ENDLESS = "it was not opened in time, or did not answer once; export a smaller model"
 
 
 async def tried(folders: Sequence[Path]) -> AsyncGenerator[tuple[Path, str]]:
     """Yield each folder and why it cannot be opened, "" when it can; a crash does not stop the rest."""
     left = list(folders)
     while left:
+        reason = _CRASHED
         async with aclosing(_answers(left)) as answers:
-            async for reason in answers:
-                yield left.pop(0), reason
+            try:
+                async for said in answers:
+                    yield left.pop(0), said
+            except TimeoutError:
+                reason = _ENDLESS
         if left:  # the process has ended with this one
-            yield left.pop(0), _CRASHED
+            yield left.pop(0), reason
 
 
 async def _answers(folders: Sequence[Path]) -> AsyncGenerator[str]:
-    """Yield what the process says of the folders, in their order, for as long as it lives."""
+    """Yield what the process says of the folders, in their order, for as long as it lives.
+
+    TimeoutError when it says nothing for too long.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         __name__,
+        str(int(PATIENCE)),
         *map(str, folders),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -45,11 +53,7 @@ async def _answers(folders: Sequence[Path]) -> AsyncGenerator[str]:
     assert process.stdout
     try:
         for _ in range(len(folders)):
-            try:
-                line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
-            except TimeoutError:
-                yield _ENDLESS
-                return
+            line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
             if not line.endswith(b"\n"):
                 return
             yield orjson.loads(line)
@@ -59,10 +63,11 @@ async def _answers(folders: Sequence[Path]) -> AsyncGenerator[str]:
         await process.wait()
 
 
-def _main(folders: Sequence[str]) -> None:
+def _main(patience: int, folders: Sequence[str]) -> None:
     """Write a line for each folder: the reason, as JSON."""
     import os
     import resource
+    import signal
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Whatever the libraries print goes nowhere: the real output carries the answers.
@@ -73,6 +78,7 @@ def _main(folders: Sequence[str]) -> None:
     from runtime.inference.opening import open_version
 
     for folder in folders:
+        signal.alarm(2 * patience)  # the end, also when the hub that waits for this is not there any more
         try:
             open_version(Path(folder), 1)
             reason = ""
@@ -84,4 +90,4 @@ def _main(folders: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1:])
+    _main(int(sys.argv[1]), sys.argv[2:])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.errors import InvalidInput, Overloaded
+from runtime.errors import InvalidInput, LimitExceeded, Overloaded
 from runtime.extensions.threads import Threads
 from runtime.inference.batches import Batches
 from runtime.inference.description import Tensor
@@ -182,6 +182,17 @@ async def test_a_call_that_does_not_end_is_ended_when_nobody_waits_for_it(folder
     asked.cancel()
     found = await asyncio.wait_for(queue.run(opened.predict, {"x": np.zeros(1, dtype=np.float32)}, 1), 20)
     assert found["y"].tolist() == [0.0]
+
+
+async def test_a_request_without_an_answer_ends_with_the_name_of_its_limit() -> None:
+    doubler = Doubler()
+    opened = doubler.opened
+    queue = batches(opened, timeout=0.05)
+    doubler.gate.clear()
+    with pytest.raises(LimitExceeded, match=r"no answer within 0.05 s; .* raise \[inference\] timeout"):
+        await ask(queue, opened, 1)
+    doubler.gate.set()
+    assert await ask(queue, opened, 2) == [4]
 
 
 @settings(deadline=None, max_examples=30)
