@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from runtime.errors import HubbubError
 from runtime.extensions.catalog import Catalog, PluginInfo, Registered
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 _LEVELS = 2
 """Folders inside the folder: of names, and of versions."""
 
+_AT_ONCE = 4
+"""Models that are opened side by side, each in a process of its own first."""
+
 _log = get_logger(__name__)
 
 
@@ -47,6 +51,8 @@ class Models:
         self._models: dict[str, tuple[FolderModel, Host]] = {}
         self._taken: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
+        self._opening: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     def look(self) -> None:
         """Take note of what is there; nothing is opened."""
@@ -81,54 +87,64 @@ class Models:
         """Take note of what is there, and begin to open it; requests wait for what they need."""
         watch = FolderWatch(self._settings.folder, "", levels=_LEVELS)
         await self._look()
-        self._task = asyncio.create_task(self._run(watch), name="models")
+        self._task = asyncio.create_task(self._follow(watch), name="models")
 
     async def aclose(self) -> None:
         """Open nothing more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [*self._opening.values(), *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, watch: FolderWatch) -> None:
-        await self._caught(self._open())
+    async def _follow(self, watch: FolderWatch) -> None:
+        self._open()
         async with aclosing(watch.changes()) as changes:
             async for _ in changes:
-                await self._caught(self._changed())
+                try:
+                    await self._look()
+                    self._told()
+                    self._open()
+                except Exception as error:  # the next change must be seen all the same
+                    _log.error("models not taken", reason=in_words(error), exc_info=error)
 
-    async def _caught(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:  # the next change must be seen all the same
-            _log.error("models not taken", reason=in_words(error), exc_info=error)
+    def _open(self) -> None:
+        """Begin to open what is not opened yet, model by model: one that takes long holds up no other."""
+        for name, (model, _) in self._models.items():
+            if name not in self._opening and _unsettled(model):
+                task = asyncio.create_task(self._open_model(model), name=f"open model {name}")
+                self._opening[name] = task
+                task.add_done_callback(partial(self._ended, name))
 
-    async def _changed(self) -> None:
-        await self._look()
-        self._told()
-        await self._open()
-
-    async def _open(self) -> None:
-        """Open what is not opened yet, the newest of each model first."""
-        waiting = [
-            (model, number, version)
-            for model, _ in self._models.values()
-            for number, version in sorted(model.versions.items(), reverse=True)
-            if not version.settled.is_set()
-        ]
-        for model, number, version in waiting:
-            if version.found.refused:
-                self._settle(model, number, version, None, version.found.refused)
-        by_folder = {each[2].found.folder: each for each in waiting if not each[2].settled.is_set()}
-        if not by_folder:
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._opening[name]
+        if task.cancelled():
             return
+        if error := task.exception():
+            _log.error("model not opened", model=name, reason=in_words(error), exc_info=error)
+        else:
+            self._open()  # a version may have come after the last look
+
+    async def _open_model(self, model: FolderModel) -> None:
+        """Open its versions, the newest first, until none is left."""
         from runtime.inference.trial import tried
 
-        async with aclosing(tried(list(by_folder))) as trials:
-            async for folder, reason in trials:
-                model, number, version = by_folder[folder]
-                served = None
-                if not reason:
-                    served, reason = await self._opened(model.name, number, folder)
-                self._settle(model, number, version, served, reason)
+        async with self._turns:
+            while waiting := _unsettled(model):
+                for number, version in waiting.items():
+                    if version.found.refused:
+                        self._settle(model, number, version, None, version.found.refused)
+                by_folder = {
+                    version.found.folder: (number, version)
+                    for number, version in waiting.items()
+                    if not version.settled.is_set()
+                }
+                async with aclosing(tried(list(by_folder))) as trials:
+                    async for folder, reason in trials:
+                        number, version = by_folder[folder]
+                        served = None
+                        if not reason:
+                            served, reason = await self._opened(model.name, number, folder)
+                        self._settle(model, number, version, served, reason)
 
     async def _opened(self, name: str, number: int, folder: Path) -> tuple[Served | None, str]:
         from runtime.inference.batches import Batches
@@ -170,9 +186,7 @@ class Models:
     @property
     def opening(self) -> bool:
         """Whether a version that was found has neither served nor failed yet."""
-        return any(
-            not v.settled.is_set() for model, _ in self._models.values() for v in model.versions.values()
-        )
+        return any(_unsettled(model) for model, _ in self._models.values())
 
     def index(self) -> list[JsonObject]:
         """Return every version with its state and why it does not serve."""
@@ -206,11 +220,17 @@ class Models:
         return dataclasses.replace(
             about,
             state="ready" if state == "loading" else state,
-            error=error,
+            error=error if self._task else "",  # a verb that needs no hub opens none
             version=version,
             supplies=(f"model.{name}",),
             module=f"model {name}",
         )
+
+
+def _unsettled(model: FolderModel) -> dict[int, Version]:
+    """Return the versions that neither serve nor have failed yet, the newest first."""
+    versions = sorted(model.versions.items(), reverse=True)
+    return {number: version for number, version in versions if not version.settled.is_set()}
 
 
 def with_models(settings: Settings, catalog: Catalog) -> Catalog:

@@ -46,10 +46,11 @@ async def _answers(folders: Sequence[Path]) -> AsyncGenerator[str]:
         __name__,
         str(int(PATIENCE)),
         *map(str, folders),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,  # it ends when this does
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
+    assert process.stdin
     assert process.stdout
     try:
         for _ in range(len(folders)):
@@ -60,6 +61,7 @@ async def _answers(folders: Sequence[Path]) -> AsyncGenerator[str]:
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        process.stdin.close()
         await process.wait()
 
 
@@ -68,8 +70,10 @@ def _main(patience: int, folders: Sequence[str]) -> None:
     import os
     import resource
     import signal
+    import threading
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start()
     # Whatever the libraries print goes nowhere: the real output carries the answers.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
@@ -78,7 +82,7 @@ def _main(patience: int, folders: Sequence[str]) -> None:
     from runtime.inference.opening import open_version
 
     for folder in folders:
-        signal.alarm(2 * patience)  # the end, also when the hub that waits for this is not there any more
+        signal.alarm(2 * patience)  # the end also of what keeps that thread from running
         try:
             open_version(Path(folder), 1)
             reason = ""

@@ -212,4 +212,6 @@ async def test_a_verb_without_a_hub_knows_the_models_and_opens_none(tmp_path: Pa
     (tmp_path / "plugins").mkdir()
     put(folder, "sums", 1, b"nobody reads this")
     catalog = load_all(load_settings(tmp_path))
-    assert catalog.get("model", "sums") is not None
+    registered = catalog.get("model", "sums")
+    assert registered is not None
+    assert (registered.plugin.state, registered.plugin.error) == ("ready", "")
