@@ -7,15 +7,24 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from hubbub import Context, Hit, hookimpl
+from hubbub import Context, Hit, SearchQuery, hookimpl
 
 
 class Params(BaseModel):
-    """Where to search, what a hit must have, and how much the dense score weighs (`[search] weight`)."""
+    """Where to search, what a hit must have, and what is told beside the hits.
+
+    `weight` is what the dense score weighs (`[search] weight`), `mmr` what variety does.  `facets` are the
+    metadata fields to count, `highlight` marks the words of the query, `suggest` corrects their spelling:
+    `meta.facets` and `meta.did_you_mean` have them.
+    """
 
     collection: str = "docs"
     filter: dict[str, Any] | None = None
     weight: float | None = Field(default=None, ge=0, le=1)
+    mmr: float | None = Field(default=None, ge=0, le=1)
+    facets: list[str] | None = None
+    highlight: bool = False
+    suggest: bool = False
 
 
 class Hybrid:
@@ -27,7 +36,17 @@ class Hybrid:
     async def search(self, query: str, k: int, ctx: Context) -> Sequence[Hit]:
         """Return at most `k` hits, best first."""
         params = ctx.params or Params()
-        return await ctx.collection(params.collection).hybrid(query, k, params.filter, params.weight)
+        wanted = SearchQuery(
+            query,
+            k,
+            filter=params.filter,
+            weight=params.weight,
+            mmr=params.mmr or 0.0,
+            facets=params.facets or (),
+            highlight=params.highlight,
+            suggest=params.suggest,
+        )
+        return await ctx.collection(params.collection).search(wanted)
 
 
 @hookimpl

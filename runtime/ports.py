@@ -33,6 +33,7 @@ from runtime.types import (
     RunsQuery,
     RunStatus,
     Score,
+    SearchQuery,
     StoredItem,
     Thread,
     ThreadEntry,
@@ -105,6 +106,9 @@ class Collection(Protocol):
 
         Without vectors the hits are the keyword ones, with mode "keyword" and `degraded`.
         """
+
+    async def search(self, query: SearchQuery) -> Hits:
+        """Search in the way that the query says; what the three ways above do, and facets and the like."""
 
     async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
         """Return the stored passages of these hit ids, in their order; unknown ids are left out."""

@@ -166,6 +166,8 @@ class Hit:
     `source` is `{path, id, title, line}` (line is 1-based, 0 where there is none); `scores` holds the
     parts of `score` by retriever, e.g. `{"dense": .61, "keyword": 7.2}`; `mode` is how it was found
     ("hybrid", "dense", "keyword"), `degraded` says a better mode was wanted and not to be had.
+    `highlights` are `{start, end, html}`: the sentences of `text` with words of the query, by their
+    place in it, and as HTML in which nothing but `<mark>` is markup.
     """
 
     id: str
@@ -176,19 +178,55 @@ class Hit:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     mode: str = ""
     degraded: bool = False
+    highlights: Sequence[Mapping[str, Any]] = ()
 
 
 class Hits(tuple[Hit, ...]):
-    """The hits of one search, best first, which remembers its mode also when nothing was found."""
+    """The hits of one search, best first, which remembers its mode also when nothing was found.
+
+    `facets` are `{field: [{value, count}, …]}`, `did_you_mean` is the query better spelled; both only
+    where the search was asked for them.
+    """
 
     mode: str
     degraded: bool
+    facets: Mapping[str, Any]
+    did_you_mean: str | None
 
-    def __new__(cls, hits: Iterable[Hit] = (), *, mode: str = "", degraded: bool = False) -> Hits:
+    def __new__(
+        cls,
+        hits: Iterable[Hit] = (),
+        *,
+        mode: str = "",
+        degraded: bool = False,
+        facets: Mapping[str, Any] | None = None,
+        did_you_mean: str | None = None,
+    ) -> Hits:
         """Keep `hits` in their order."""
         made = super().__new__(cls, hits)
         made.mode, made.degraded = mode, degraded
+        made.facets, made.did_you_mean = facets or {}, did_you_mean
         return made
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What is looked for in a collection, and how.
+
+    `weight` is the dense share of a hybrid search (None: `[search] weight`).  `mmr` is the share of
+    variety in the order of the hits: 0 goes by the score alone, 1 by unlikeness to the hits before.
+    `facets` names fields of the metadata whose values are counted over what was found.
+    """
+
+    text: str
+    k: int = 5
+    mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
+    filter: JsonObject | None = None
+    weight: float | None = None
+    mmr: float = 0.0
+    facets: Sequence[str] = ()
+    highlight: bool = False
+    suggest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

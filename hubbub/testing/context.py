@@ -22,6 +22,7 @@ from runtime.types import (
     JsonObject,
     Passage,
     Reply,
+    SearchQuery,
     Usage,
 )
 
@@ -103,6 +104,10 @@ class FakeCollection:
     ) -> Hits:
         """Return the best `k`."""
         return self._found(query, k, "hybrid")
+
+    async def search(self, query: SearchQuery) -> Hits:
+        """Return the best `k`."""
+        return self._found(query.text, query.k, query.mode)
 
     async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
         """Return these documents, each as one sentence."""

@@ -32,6 +32,7 @@ from runtime.types import (
     Recommended,
     Reply,
     Score,
+    SearchQuery,
     Verdict,
 )
 
@@ -43,7 +44,7 @@ _TYPES: Final[Mapping[str, Any]] = {
     kind.__name__: kind
     for kind in (
         *(CatalogueItem, ChatRequest, Delta, Event, Health, Hit, Interaction, Item),
-        *(Passage, Reply, Score, Verdict),
+        *(Passage, Reply, Score, SearchQuery, Verdict),
     )
 }
 
@@ -75,7 +76,7 @@ def tagged(value: Any) -> list[Any]:
     """Return a value with the name of its type."""
     kind = type(value).__name__
     if isinstance(value, Hits):
-        return ["Hits", [list(value), value.mode, value.degraded]]
+        return ["Hits", [list(value), value.mode, value.degraded, value.facets, value.did_you_mean]]
     if isinstance(value, Recommended):
         return ["Recommended", [list(value), value.method, value.version, value.note]]
     if _TYPES.get(kind) is type(value):
@@ -94,8 +95,14 @@ def untagged(found: Any) -> Any:
         if tag == "":
             return value
         if tag == "Hits":
-            hits, mode, degraded = value
-            return Hits(msgspec.convert(hits, list[Hit]), mode=str(mode), degraded=bool(degraded))
+            hits, mode, degraded, facets, did_you_mean = value
+            return Hits(
+                msgspec.convert(hits, list[Hit]),
+                mode=str(mode),
+                degraded=bool(degraded),
+                facets=msgspec.convert(facets, dict[str, Any]),
+                did_you_mean=msgspec.convert(did_you_mean, str | None),
+            )
         if tag == "Recommended":
             items, *about = value
             how = dict(zip(("method", "version", "note"), map(str, about), strict=True))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from runtime.errors import InvalidInput
 
-_SEARCHES = ("keyword", "dense", "hybrid", "passages")
+_SEARCHES = ("keyword", "dense", "hybrid", "search", "passages")
 _TASTES = ("history", "items", "newest", "popular", "fitted")
 _MEASURES = ("known", "read")
 

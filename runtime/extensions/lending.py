@@ -20,6 +20,7 @@ from runtime.types import (
     JsonObject,
     Passage,
     Reply,
+    SearchQuery,
 )
 
 if TYPE_CHECKING:
@@ -196,6 +197,10 @@ class LentCollection:
     ) -> Hits:
         """Fuse both."""
         return await self.ctx.ask("hybrid", self.name, query, k, filter, weight)  # type: ignore[no-any-return]
+
+    async def search(self, query: SearchQuery) -> Hits:
+        """Search in the way that the query says."""
+        return await self.ctx.ask("search", self.name, query)  # type: ignore[no-any-return]
 
     async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
         """Return the stored passages of these hit ids."""

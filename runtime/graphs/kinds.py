@@ -103,7 +103,13 @@ async def _retrieve(call: PluginCall) -> Outcome:
         mode = hits.mode or name
         span.set(mode=mode, hits=len(hits), degraded=bool(getattr(hits, "degraded", False)))
     telemetry.metrics.retrieval(mode, time.monotonic() - started)
-    return Outcome(as_json(list(hits), call.registered), {"mode": mode, "degraded": hits.degraded})
+    meta = {
+        "mode": mode,
+        "degraded": hits.degraded,
+        "facets": as_json(hits.facets, call.registered),
+        "did_you_mean": hits.did_you_mean,
+    }
+    return Outcome(as_json(list(hits), call.registered), meta)
 
 
 async def _score(call: PluginCall) -> Outcome:

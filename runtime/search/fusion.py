@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
-from runtime.search.rows import Row
+from runtime.search.rows import Place
+
+Ranked: TypeAlias = Sequence[tuple[Place, float]]
+"""Passages with their scores, best first."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -20,37 +23,49 @@ def stretch(scores: Mapping[Key, float]) -> dict[Key, float]:
     return {key: (score - low) / (high - low) for key, score in scores.items()}
 
 
-def best_parts(ranked: Sequence[tuple[Row, float]]) -> list[tuple[Row, float]]:
+class Scored(NamedTuple):
+    """A passage with its score, and the parts of that by retriever."""
+
+    place: Place
+    score: float
+    scores: dict[str, float]
+
+
+def best_parts(ranked: Ranked) -> list[tuple[Place, float]]:
     """Keep of each record only its best part, in the order given (best first)."""
     seen: set[tuple[int, str]] = set()
     kept = []
-    for row, score in ranked:
-        if row.group not in seen:
-            seen.add(row.group)
-            kept.append((row, score))
+    for place, score in ranked:
+        if place.group not in seen:
+            seen.add(place.group)
+            kept.append((place, score))
     return kept
 
 
-def fuse(
-    dense: Sequence[tuple[Row, float]], keyword: Sequence[tuple[Row, float]], weight: float
-) -> list[tuple[Row, float, dict[str, float]]]:
-    """Return (passage, score 0..1, its scores by retriever), best first.
+def alone(name: str, ranked: Ranked) -> list[Scored]:
+    """Return one retriever's ranking as it is."""
+    return [Scored(place, score, {name: score}) for place, score in best_parts(ranked)]
+
+
+def fuse(dense: Ranked, keyword: Ranked, weight: float) -> list[Scored]:
+    """Return passages with scores of 0..1, best first; `weight` is the dense share.
 
     What only one side found has 0 from the other.  A record is ranked once, by the best part each
     side found; it is shown by the part that brings more.
     """
     sides = {"dense": (best_parts(dense), weight), "keyword": (best_parts(keyword), 1.0 - weight)}
     total: dict[tuple[int, str], float] = {}
-    shown: dict[tuple[int, str], tuple[float, Row]] = {}
+    shown: dict[tuple[int, str], tuple[float, Place]] = {}
     parts: dict[tuple[int, str], dict[str, float]] = {}
     for name, (ranked, share) in sides.items():
-        stretched = stretch({row.group: score for row, score in ranked})
-        for row, score in ranked:
-            gain = share * stretched[row.group]
-            total[row.group] = total.get(row.group, 0.0) + gain
-            parts.setdefault(row.group, {})[name] = score
-            if row.group not in shown or gain > shown[row.group][0]:
-                shown[row.group] = (gain, row)
+        stretched = stretch({place.group: score for place, score in ranked})
+        for place, score in ranked:
+            group = place.group
+            gain = share * stretched[group]
+            total[group] = total.get(group, 0.0) + gain
+            parts.setdefault(group, {})[name] = score
+            if group not in shown or gain > shown[group][0]:
+                shown[group] = (gain, place)
     # Equal scores are ordered by id, so that a search always answers the same.
     order = sorted(total, key=lambda group: (-total[group], shown[group][1].key))
-    return [(shown[group][1], total[group], parts[group]) for group in order]
+    return [Scored(shown[group][1], total[group], parts[group]) for group in order]

@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 from runtime.search.filters import Condition
-from runtime.search.rows import Row, read_rows
+from runtime.search.rows import Place, read_places
 from runtime.search.schema import keyword_table
 
 MAX_TERMS = 64
@@ -39,7 +39,7 @@ def match_expression(query: str) -> str:
 
 def search_keywords(
     connection: sqlite3.Connection, collection: int, query: str, count: int, condition: Condition
-) -> list[tuple[Row, float]]:
+) -> list[tuple[Place, float]]:
     """Return the best `count` passages with their scores (higher is better), best first."""
     expression = match_expression(query)
     if not expression or count <= 0:
@@ -47,8 +47,8 @@ def search_keywords(
     table = keyword_table(collection)
     found = connection.execute(
         f"SELECT rowid, rank FROM {table} WHERE {table} MATCH ? AND rank MATCH '{RANK}'"  # noqa: S608
-        f" {condition.restrict('rowid')} ORDER BY rank LIMIT ?",
+        f" {condition.restrict('+rowid')} ORDER BY rank LIMIT ?",
         (expression, *condition.values, count),
     ).fetchall()
-    rows = read_rows(connection, collection, "id", [passage for passage, _ in found])
-    return [(rows[passage], -rank) for passage, rank in found if passage in rows]
+    places = read_places(connection, collection, "id", [passage for passage, _ in found])
+    return [(places[passage], -rank) for passage, rank in found if passage in places]

@@ -1,16 +1,29 @@
-"""Reading passages from the index, and making hits of them."""
+"""Reading passages from the index: as much as ranking needs, or whole."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from runtime.types import Hit
-
 _AT_ONCE = 500
+
+
+class Place(NamedTuple):
+    """As much of a passage as ranking needs."""
+
+    id: int
+    key: str
+    document: int
+    record: str | None
+    line: int
+
+    @property
+    def group(self) -> tuple[int, str]:
+        """The same for passages of which one search returns only the best: the parts of one record."""
+        return (self.document, self.key if self.record is None else self.record or f":{self.line}")
 
 
 class Row(NamedTuple):
@@ -18,12 +31,12 @@ class Row(NamedTuple):
 
     id: int
     key: str
-    document: int
     record: str | None
     title: str
     text: str
     line: int
     page: int
+    spans: str
     metadata: str
     path: str
 
@@ -34,44 +47,48 @@ class Row(NamedTuple):
             return self.path
         return self.record or f"{self.path}:{self.line}"
 
-    @property
-    def group(self) -> tuple[int, str]:
-        """The same for passages of which one search returns only the best: the parts of one record."""
-        return (self.document, self.key if self.record is None else self.source_id)
+
+def read_places(
+    connection: sqlite3.Connection, collection: int, column: Literal["id", "key"], wanted: Sequence[Any]
+) -> dict[Any, Place]:
+    """Return a collection's passages with these ids or keys, by that id or key; others are left out."""
+    found = _select(
+        connection, collection, column, wanted, "p.id, p.key, p.document, p.record, p.line FROM passages p"
+    )
+    return {values[0 if column == "id" else 1]: Place(*values) for values in found}
 
 
 def read_rows(
     connection: sqlite3.Connection, collection: int, column: Literal["id", "key"], wanted: Sequence[Any]
 ) -> dict[Any, Row]:
-    """Return a collection's passages with these ids or keys, by that id or key; others are left out."""
-    rows: dict[Any, Row] = {}
+    """Return these passages whole, by that id or key; others are left out."""
+    found = _select(
+        connection,
+        collection,
+        column,
+        wanted,
+        "p.id, p.key, p.record, p.title, p.text, p.line, p.page, p.spans, p.metadata, d.path"
+        " FROM passages p JOIN documents d ON d.id = p.document",
+    )
+    return {values[0 if column == "id" else 1]: Row(*values) for values in found}
+
+
+def _select(
+    connection: sqlite3.Connection, collection: int, column: str, wanted: Sequence[Any], what: str
+) -> Iterator[Any]:
     for start in range(0, len(wanted), _AT_ONCE):
         part = wanted[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(part))
-        found = connection.execute(
-            "SELECT p.id, p.key, p.document, p.record, p.title, p.text, p.line, p.page, p.metadata, d.path"  # noqa: S608
-            f" FROM passages p JOIN documents d ON d.id = p.document WHERE p.{column} IN ({marks})"
-            " AND p.collection = ?",
+        yield from connection.execute(
+            f"SELECT {what} WHERE p.{column} IN ({marks}) AND p.collection = ?",
             (*part, collection),
         )
-        for values in found:
-            row = Row(*values)
-            rows[row.id if column == "id" else row.key] = row
-    return rows
 
 
 def make_source(row: Row, collection: str) -> dict[str, Any]:
     """Say where a passage is from; `collection` is for whoever wants its sentences."""
     place = {"line": row.line} if not row.page else {"line": row.line, "page": row.page}
     return {"path": row.path, "id": row.source_id, "title": row.title, **place, "collection": collection}
-
-
-def make_hit(
-    row: Row, collection: str, score: float, scores: Mapping[str, float], mode: str, *, degraded: bool
-) -> Hit:
-    """Return the hit of a passage."""
-    source, metadata = make_source(row, collection), orjson.loads(row.metadata)
-    return Hit(row.key, row.text, score, source, dict(scores), metadata, mode, degraded)
 
 
 def cut_sentences(text: str, spans: str) -> list[str]:

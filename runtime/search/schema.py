@@ -136,6 +136,15 @@ def make_keyword_table(connection: sqlite3.Connection, collection: int) -> None:
         f"CREATE VIRTUAL TABLE IF NOT EXISTS {keyword_table(collection)} USING fts5("
         "title, text, content='passages', content_rowid='id', tokenize='porter unicode61')"
     )
+    connection.execute(
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {vocabulary_table(collection)}"
+        f" USING fts5vocab({keyword_table(collection)}, row)"
+    )
+
+
+def vocabulary_table(collection: int) -> str:
+    """Name the view of a keyword index that lists its words."""
+    return f"vocabulary_{collection:d}"
 
 
 def vector_collection(tenant: str, collection: str, embedder: str) -> str:

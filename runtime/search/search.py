@@ -15,9 +15,10 @@ from runtime.errors import HubbubError, InvalidInput
 from runtime.extensions.catalog import Catalog
 from runtime.ports import Collection
 from runtime.search.child import SearchChild
-from runtime.search.collection import IndexedCollection, Parts
+from runtime.search.collection import IndexedCollection
 from runtime.search.data import CollectionInfo, IndexProgress, IndexRequest, IndexTotals
 from runtime.search.queries import QueryEmbedder
+from runtime.search.rankings import Parts
 from runtime.search.reader import IndexReader
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry, get_logger

@@ -13,6 +13,7 @@ from runtime.graphs.library import GraphLibrary
 from runtime.graphs.rehearse import try_out
 from runtime.runs.answers import Answer
 from runtime.runs.run import StartRun
+from runtime.search import IndexRequest
 from runtime.settings import PluginsSettings, Settings
 from runtime.types import JsonObject, Run, RunStatus
 
@@ -103,6 +104,31 @@ async def test_write_says_offline_what_the_model_cannot_do(workspace: Open) -> N
             "note": "The model extractive cannot rewrite; name one that can in [models.writer].",
         }
     ]
+
+
+async def test_search_finds_counts_marks_and_corrects(workspace: Open, tmp_path: Path) -> None:
+    engine = await workspace()
+    (tmp_path / "birds.jsonl").write_text(
+        '{"id": "owl", "text": "Owls hunt at night.", "kind": "bird"}\n'
+        '{"id": "bat", "text": "Bats hunt at night.", "kind": "mammal"}\n'
+    )
+    async for _ in engine.search.index(IndexRequest("default", "docs", [str(tmp_path / "birds.jsonl")])):
+        pass
+    run = await _run(
+        engine, "search", question="hunt owlz", top_k=1, facets=["kind"], mmr=0.2, filter={"kind": "bird"}
+    )
+    assert run.output
+    (hit,) = run.output["hits"]
+    assert (hit["source"]["id"], hit["degraded"], list(hit["scores"])) == ("owl", True, ["keyword"])
+    assert hit["highlights"][0]["html"] == "Owls <mark>hunt</mark> at night."
+    assert run.output["facets"] == {"kind": [{"value": "bird", "count": 1}]}
+    assert (run.output["did_you_mean"], run.output["mode"]) == ("hunt owls", "keyword")
+
+
+async def test_search_refuses_facets_that_are_no_names(workspace: Open) -> None:
+    run = await _run(await workspace(), "search", question="owls", facets="kind")
+    assert run.error
+    assert "facets" in run.error["message"]
 
 
 async def test_triage_answers_every_ticket_in_order(workspace: Open) -> None:

@@ -50,6 +50,7 @@ SURFACE = {
         "Recommended",
         "Reply",
         "Score",
+        "SearchQuery",
         "StatePath",
         "ToolCall",
         "Usage",

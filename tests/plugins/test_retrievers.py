@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hubbub import Hit, Hits, Retriever
+from hubbub import Hit, Hits, Retriever, SearchQuery
 from plugins import dense, hybrid, keyword
 
 
@@ -23,7 +23,7 @@ class Asked:
         return search
 
 
-@pytest.mark.parametrize("module", [dense, hybrid, keyword])
+@pytest.mark.parametrize("module", [dense, keyword])
 async def test_a_retriever_searches_the_named_collection_its_own_way(module: Any) -> None:
     (retriever,) = module.register_retrievers()
     assert isinstance(retriever, Retriever)
@@ -35,6 +35,18 @@ async def test_a_retriever_searches_the_named_collection_its_own_way(module: Any
     name, values = asked.calls[0]
     assert name == retriever.name
     assert values[:3] == ("owls", 4, {"year": 2020})
+
+
+async def test_the_hybrid_one_asks_for_everything_that_its_parameters_say() -> None:
+    asked = Asked()
+    params = hybrid.Params(filter={"year": 2020}, mmr=0.3, facets=["year"], highlight=True, suggest=True)
+    ctx: Any = SimpleNamespace(params=params, collection=lambda name: asked)
+    await hybrid.Hybrid().search("owls", 4, ctx)
+    ((name, (query,)),) = asked.calls
+    assert name == "search"
+    assert query == SearchQuery(
+        "owls", 4, filter={"year": 2020}, mmr=0.3, facets=["year"], highlight=True, suggest=True
+    )
 
 
 async def test_without_parameters_the_collection_is_docs() -> None:

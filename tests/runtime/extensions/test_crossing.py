@@ -77,8 +77,11 @@ def test_what_plugins_give_keeps_its_type(value: Any) -> None:
 
 
 def test_hits_remember_how_they_were_found() -> None:
-    crossed = _crossed(Hits([Hit("1", "text", 0.5)], mode="keyword", degraded=True))
+    counts = {"kind": [{"value": "bird", "count": 3}]}
+    hits = Hits([Hit("1", "text", 0.5)], mode="keyword", degraded=True, facets=counts, did_you_mean="owls")
+    crossed = _crossed(hits)
     assert (type(crossed), crossed.mode, crossed.degraded, len(crossed)) == (Hits, "keyword", True, 1)
+    assert (crossed.facets, crossed.did_you_mean) == (counts, "owls")
 
 
 @pytest.mark.parametrize("kind", ["float32", "int64", "<U5", "bool"])

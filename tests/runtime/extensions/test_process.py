@@ -19,7 +19,7 @@ from runtime.extensions.catalog import Catalog, PluginInfo, Registered
 from runtime.extensions.context import CallContext
 from runtime.extensions.loader import close_plugins, start_plugins
 from runtime.telemetry import get_logger
-from runtime.types import CatalogueItem, ChatRequest, Delta, Hit, Hits, Interaction, Reply, Score
+from runtime.types import CatalogueItem, ChatRequest, Delta, Hit, Hits, Interaction, Reply, Score, SearchQuery
 
 CONFIG = """
 [plugins.fit.host]
@@ -32,7 +32,7 @@ PLUGIN = """
 import asyncio, ctypes, os, sys, time
 import numpy as np
 from pydantic import BaseModel, Field
-from hubbub import ChatRequest, Delta, Hit, NotFound, Score, StatePath, hookimpl
+from hubbub import ChatRequest, Delta, Hit, NotFound, Score, SearchQuery, StatePath, hookimpl
 
 class Settings(BaseModel):
     big: int = 500
@@ -56,7 +56,7 @@ class Fit:
             case "lend":
                 ctx.emit(Delta(text="half"))
                 ctx.log.warning("a word", lead=7)
-                hits = await ctx.collection("docs").hybrid("x", 3)
+                hits = await ctx.collection("docs").search(SearchQuery("x", 3, facets=["kind"]))
                 pieces = []
                 reply = await ctx.model("writer").complete(ChatRequest("", []), pieces.append)
                 streamed = [d.text async for d in ctx.model("writer").stream(ChatRequest("", []))]
@@ -146,11 +146,11 @@ class Services:
     def collection(self, tenant: str, name: str) -> Any:
         """A collection that holds one passage."""
 
-        async def hybrid(query: str, k: int, filter: Any, weight: Any) -> Hits:
-            self.searched.append((tenant, name, query, k))
+        async def search(query: SearchQuery) -> Hits:
+            self.searched.append((tenant, name, query))
             return Hits([Hit("1", "found", 1.0)], mode="hybrid")
 
-        return SimpleNamespace(hybrid=hybrid)
+        return SimpleNamespace(search=search)
 
     def interactions(self, tenant: str) -> Any:
         """What one user did with one item."""
@@ -275,7 +275,7 @@ async def test_leaving_a_stream_ends_it_there_and_the_next_call_is_answered(ther
 async def test_the_context_is_lent_over_the_pipe(there: There, caplog: pytest.LogCaptureFixture) -> None:
     score = await there.score(do="lend")
     assert tuple(score.reasons) == ("found", "hybrid", "de", "done", "streamed", "(2, 2)")
-    assert there.services.searched == [("acme", "docs", "x", 3)]
+    assert there.services.searched == [("acme", "docs", SearchQuery("x", 3, facets=["kind"]))]
     assert there.emitted == [Delta(text="half")]
     assert "a word" in caplog.text
     params = there.get("scorer", "fit").Params

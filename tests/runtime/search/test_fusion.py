@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.search.fusion import best_parts, fuse, stretch
-from runtime.search.rows import Row
+from runtime.search.rows import Place
 
 
-def row(key: str, record: str | None = None) -> Row:
-    return Row(0, key, 1, record, "", "", 1, 0, "{}", "a.md")
+def row(key: str, record: str | None = None) -> Place:
+    return Place(0, key, 1, record, 1)
 
 
 def test_scores_are_stretched_between_worst_and_best() -> None:

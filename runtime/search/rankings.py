@@ -1,0 +1,167 @@
+"""The two rankings of a collection, by keyword and by meaning, before they are brought together."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runtime.errors import PluginError, StorageError
+from runtime.search.child import SearchChild
+from runtime.search.filters import Condition, read_filter
+from runtime.search.fusion import best_parts
+from runtime.search.keyword import MAX_QUERY, search_keywords
+from runtime.search.queries import QueryEmbedder
+from runtime.search.reader import IndexReader
+from runtime.search.rows import Place, read_places
+from runtime.search.schema import vector_collection
+from runtime.telemetry import Telemetry, get_logger
+from runtime.types import JsonObject
+
+if TYPE_CHECKING:
+    from runtime.ports import Vectors
+
+QUERY_TIMEOUT = 15.0
+ENOUGH = 0.9
+"""The share of passages that must have vectors before they have a say: few vectors rank badly."""
+
+Ranked = list[tuple[Place, float]]
+
+log = get_logger("hubbub.search")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What collections share."""
+
+    reader: IndexReader
+    child: SearchChild
+    queries: QueryEmbedder
+    telemetry: Telemetry
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A collection at this moment: `ready` when it can be searched by meaning, `whole` when all of it can."""
+
+    id: int
+    ready: bool
+    whole: bool
+
+
+NOWHERE = State(0, ready=False, whole=False)
+
+
+class Rankings:
+    """Ranks the passages of one tenant's collection; an unknown one has none."""
+
+    def __init__(self, parts: Parts, tenant: str, name: str) -> None:
+        self._parts, self._tenant, self._name = parts, tenant, name
+
+    @property
+    def vectors(self) -> str:
+        """The name of its vectors in Chroma."""
+        return vector_collection(self._tenant, self._name, self._parts.queries.space)
+
+    async def both(self, query: str, count: int, filter: JsonObject | None) -> tuple[State, Ranked, Ranked]:
+        """Return how it can be searched, and what was found by meaning and by keyword."""
+        keyword, (state, dense) = await asyncio.gather(
+            self.keyword(query, count, filter), self._dense_if_possible(query, count, filter)
+        )
+        return state, dense, keyword
+
+    async def keyword(self, query: str, count: int, filter: JsonObject | None) -> Ranked:
+        """Return the best `count` by BM25, of a split record only the best part."""
+        clean = clean_query(query)
+
+        def work(connection: sqlite3.Connection) -> Ranked:
+            collection = self.state(connection).id
+            condition = read_filter(collection, filter)
+            if not collection:
+                return []
+            # A record in several parts takes several places: ask for more than will be shown.
+            return best_parts(search_keywords(connection, collection, clean, 2 * count, condition))[:count]
+
+        return await self._parts.reader.read(work, [])
+
+    async def dense(self, query: str, count: int, filter: JsonObject | None) -> tuple[State, Ranked]:
+        """Return the best `count` by cosine; none where it is not `ready`."""
+
+        def prepare(connection: sqlite3.Connection) -> tuple[State, list[str] | None]:
+            state = self.state(connection)
+            condition = read_filter(state.id, filter)
+            return state, _keys(connection, condition) if state.id and state.ready else None
+
+        nothing: tuple[State, list[str] | None] = (self._unknown(), None)
+        state, keys = await self._parts.reader.read(prepare, nothing)
+        clean = clean_query(query)
+        if not state.id or not state.ready or not clean.strip() or keys == []:
+            return state, []
+        vectors: Vectors | None = await self._parts.queries.embed([clean])
+        if vectors is None:
+            return NOWHERE, []
+        nearest = await self._parts.child.ask(
+            "query",
+            seconds=QUERY_TIMEOUT,
+            name=self.vectors,
+            vector=vectors[0].tobytes(),
+            count=2 * count,
+            keys=keys,
+        )
+        found: dict[str, Place] = {}
+        places = await self._parts.reader.read(
+            lambda connection: read_places(connection, state.id, "key", [key for key, _ in nearest]), found
+        )
+        return state, best_parts([(places[key], score) for key, score in nearest if key in places])[:count]
+
+    async def _dense_if_possible(
+        self, query: str, count: int, filter: JsonObject | None
+    ) -> tuple[State, Ranked]:
+        """Search by meaning; trouble with the embedder or the vectors leaves the keyword hits standing."""
+        try:
+            return await self.dense(query, count, filter)
+        except (StorageError, PluginError) as error:
+            log.warning("searching by keyword only", collection=self._name, reason=str(error))
+            return NOWHERE, []
+
+    def state(self, connection: sqlite3.Connection) -> State:
+        """Look up the collection, and how many of its vectors there are."""
+        row = connection.execute(
+            "SELECT id, embedder FROM collections WHERE tenant = ? AND name = ?", (self._tenant, self._name)
+        ).fetchone()
+        if row is None:
+            return self._unknown()
+        if row[1] != self._parts.queries.space or self._parts.queries.missing():
+            return State(row[0], ready=False, whole=False)
+        pending = connection.execute(
+            "SELECT 1 FROM passages WHERE collection = ? AND vector_stored = 0 LIMIT 1", (row[0],)
+        ).fetchone()
+        if pending is None:
+            return State(row[0], ready=True, whole=True)
+        total, stored = connection.execute(
+            "SELECT count(*), sum(vector_stored) FROM passages WHERE collection = ?", (row[0],)
+        ).fetchone()
+        return State(row[0], ready=stored >= ENOUGH * total, whole=False)
+
+    def _unknown(self) -> State:
+        """Nothing is not degraded: where a model is, an empty collection is searched in full."""
+        usable = not self._parts.queries.missing()
+        return State(0, ready=usable, whole=usable)
+
+
+def clean_query(query: str) -> str:
+    """Cut what is too long, and drop what is no text (half surrogates)."""
+    return query[:MAX_QUERY].encode(errors="ignore").decode()
+
+
+def _keys(connection: sqlite3.Connection, condition: Condition) -> list[str] | None:
+    """Return the keys a filter leaves; None when there is no filter."""
+    if not condition.sql:
+        return None
+    rows = connection.execute(
+        f"SELECT key FROM passages WHERE vector_stored = 1 AND id IN ({condition.sql})",  # noqa: S608
+        condition.values,
+    )
+    return [key for (key,) in rows]
