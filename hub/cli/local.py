@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.auth import TENANT, Keyring
+from hub.cli.workspace import Task
 from hub.publishing import outcome_object, waiting_runs
 from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
 from runtime.graphs.library import GraphLibrary
@@ -19,7 +20,7 @@ from runtime.journal.interactions import JournalInteractions
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
 from runtime.recommend.refits import Refits
-from runtime.search import IndexRequest, Search
+from runtime.search import IndexRequest, Search, read_labels
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry, configure_logging
 
@@ -32,21 +33,21 @@ class Local:
 
     async def index(self, paths: Sequence[Path], collection: str) -> AsyncIterator[Mapping[str, Any]]:
         """Index in a child process of this one."""
-        # What would be a warning in a hub's log is said by the verb, for people.
-        configure_logging(self._settings.telemetry, level="ERROR")
-        catalog = await asyncio.to_thread(load_plugins, self._settings)
-        telemetry = Telemetry(self._settings.telemetry)
-        await start_plugins(catalog)
-        search = Search(self._settings, lambda: catalog, telemetry)
-        try:
-            await search.open()
+        async with _search(self._settings) as search:
             request = IndexRequest(TENANT, collection, [str(path) for path in paths])
             async for progress in search.index(request):
                 yield asdict(progress)
-        finally:
-            await search.aclose()
-            await close_plugins(catalog)
-            await telemetry.aclose()
+
+    async def measure(
+        self, task: Task, queries: Path, qrels: Path, collection: str
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Measure search with the model loaded here."""
+        labels = await asyncio.to_thread(read_labels, queries, qrels)
+        async with _search(self._settings) as search:
+            evaluation = search.evaluation(TENANT, collection)
+            done = evaluation.tune(labels) if task == "tune" else evaluation.evaluate(labels)
+            async for measured in done:
+                yield asdict(measured)
 
     async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
         """Make an API key and keep its hash."""
@@ -82,6 +83,23 @@ class Local:
         async with _graphs(self._settings) as (graphs, journal):
             done = await graphs.rollback(graph)
             return outcome_object(done, await waiting_runs(journal, graph, done.version))
+
+
+@asynccontextmanager
+async def _search(settings: Settings) -> AsyncIterator[Search]:
+    # What would be a warning in a hub's log is said by the verb, for people.
+    configure_logging(settings.telemetry, level="ERROR")
+    catalog = await asyncio.to_thread(load_plugins, settings)
+    telemetry = Telemetry(settings.telemetry)
+    await start_plugins(catalog)
+    search = Search(settings, lambda: catalog, telemetry)
+    try:
+        await search.open()
+        yield search
+    finally:
+        await search.aclose()
+        await close_plugins(catalog)
+        await telemetry.aclose()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ VERBS = {
     "init": "Make DIR a workspace: config.toml, graphs/ and plugins/.",
     "serve": "Serve the workspace over HTTP and WebSockets; Ctrl-C or SIGTERM ends it in order.",
     "index": "Index documents: Markdown, text, HTML, PDF, DOCX, CSV, JSON Lines, and folders of them.",
+    "search": "Measure on labelled queries how well search answers, and tune it.",
     "train": "Fit models to what the workspace knows.",
     "chat": "Ask GRAPH, one line at a time; the answer is shown as it is written, with its sources.",
     "run": "Run GRAPH once, in the running hub if there is one, and say why it went where and what it cost.",

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from hub.cli.workspace import Door
+from hub.cli.workspace import Door, Task
 from runtime.errors import CannotStart, HubbubError, NotFound
 
 _NOT_FOUND = 404
@@ -40,12 +40,16 @@ class Remote:
     async def index(self, paths: Sequence[Path], collection: str) -> AsyncIterator[Mapping[str, Any]]:
         """Index files and folders of this machine in the hub."""
         body = {"paths": [str(path) for path in paths], "collection": collection}
-        async with self._session.post(f"{self._url}/admin/index", json=body) as answer:
-            await _refuse(answer)
-            async for line in _lines(answer.content):
-                if failure := line.get("error"):
-                    raise HubbubError(failure["message"])
-                yield line
+        async for line in self._stream("/admin/index", body):
+            yield line
+
+    async def measure(
+        self, task: Task, queries: Path, qrels: Path, collection: str
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Measure search in the hub, which reads the files of this machine."""
+        body = {"queries": str(queries), "qrels": str(qrels), "collection": collection}
+        async for line in self._stream(f"/admin/search/{task}", body):
+            yield line
 
     async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
         """Make an API key in the hub."""
@@ -124,6 +128,14 @@ class Remote:
                 *lines, rest = (rest + piece).split(b"\n")
                 if whole := [line + b"\n" for line in lines if line]:
                     yield whole
+
+    async def _stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+        async with self._session.post(f"{self._url}{path}", json=body) as answer:
+            await _refuse(answer)
+            async for line in _lines(answer.content):
+                if failure := line.get("error"):
+                    raise HubbubError(failure["message"])
+                yield line
 
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         async with self._session.request(method, f"{self._url}{path}", json=body) as answer:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from runtime.errors import WorkspaceLocked
 from runtime.lock import acquire, holder
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from hub.cli.program import Target
     from runtime.settings import Settings
+
+Task: TypeAlias = Literal["eval", "tune"]
+"""What `hubbub search` does with labelled queries."""
 
 STARTING = 5.0
 """Seconds a verb waits for an owner that has the lock and has not said yet where it listens.
@@ -46,6 +49,11 @@ class Desk(Protocol):
 
     def index(self, paths: Sequence[Path], collection: str) -> AsyncIterator[Mapping[str, Any]]:
         """Index files and folders; yields each `IndexProgress` as a mapping, the last with `totals`."""
+
+    def measure(
+        self, task: Task, queries: Path, qrels: Path, collection: str
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """Measure or tune search on labelled queries; yields each `Measured`, the last with the report."""
 
     async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
         """Make an API key; its text (`key`) is in the answer and kept nowhere."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
 import orjson
@@ -16,9 +18,9 @@ from hub.auth import TENANT
 from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.parts import KEYRING
 from hub.publishing import outcome_object, waiting_runs
-from runtime.errors import HubbubError, InvalidInput
+from runtime.errors import HubbubError, InvalidInput, NotFound
 from runtime.ports import ApiKey
-from runtime.search import IndexRequest
+from runtime.search import IndexRequest, Measured, read_labels
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject
 
@@ -39,6 +41,15 @@ class Indexing(msgspec.Struct, forbid_unknown_fields=True):
     collection: str = "docs"
     tenant: str = TENANT
     prune: bool = True
+
+
+class Measuring(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /admin/search/{task}`; the paths are absolute."""
+
+    queries: str
+    qrels: str
+    collection: str = "docs"
+    tenant: str = TENANT
 
 
 class Publishing(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,17 +79,42 @@ async def index(call: Call[Indexing]) -> web.StreamResponse:
     for name in (given.collection, given.tenant):
         _check_name(name)
     request = IndexRequest(given.tenant, given.collection, given.paths, given.prune)
+    return await _stream(call, _progress(call, request), "indexing")
+
+
+async def measure(call: Call[Measuring]) -> web.StreamResponse:
+    """Measure (`eval`) or tune a collection's search; lines as when indexing, the last with the report."""
+    given, task = call.given, call.path("task")
+    if not (given.queries.startswith("/") and given.qrels.startswith("/")):
+        raise InvalidInput("`queries` and `qrels` are absolute paths of files on this machine; send those.")
+    for name in (given.collection, given.tenant):
+        _check_name(name)
+    if task not in ("eval", "tune"):
+        raise NotFound(f"Search cannot be asked to {task}; ask for eval or tune.")
+    labels = await asyncio.to_thread(read_labels, Path(given.queries), Path(given.qrels))
+    evaluation = call.engine.search.evaluation(given.tenant, given.collection)
+    measured = evaluation.tune(labels) if task == "tune" else evaluation.evaluate(labels)
+    return await _stream(call, _mappings(measured), "measuring search")
+
+
+async def _mappings(measured: AsyncIterator[Measured]) -> AsyncGenerator[JsonObject]:
+    async for each in measured:
+        yield asdict(each)
+
+
+async def _stream(call: Call[Any], lines: AsyncGenerator[JsonObject], what: str) -> web.StreamResponse:
+    """Write one line of JSON for each piece of progress; a failure is the last line."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(call.request)
     try:
-        async with aclosing(_progress(call, request)) as lines:
+        async with aclosing(lines):
             async for line in lines:
                 await response.write(orjson.dumps(line) + b"\n")
     except HubbubError as error:
         await response.write(orjson.dumps({"error": {"code": error.code, "message": str(error)}}) + b"\n")
     except Exception as error:
-        _log.error("indexing failed inside the hub", collection=given.collection, exc_info=error)
-        sentence = 'Indexing failed inside Hubbub; look for "indexing failed" in the hub\'s log.'
+        _log.error(f"{what} failed inside the hub", path=call.request.path, exc_info=error)
+        sentence = f'It failed inside Hubbub; look for "{what} failed" in the hub\'s log.'
         await response.write(orjson.dumps({"error": {"code": "internal", "message": sentence}}) + b"\n")
     await response.write_eof()
     return response
@@ -164,6 +200,7 @@ def _check_name(name: str) -> None:
 
 ENDPOINTS = (
     Endpoint("POST", "/admin/index", "admin.index", index, Indexing, access="owner", long=True),
+    Endpoint("POST", "/admin/search/{task}", "admin.search", measure, Measuring, access="owner", long=True),
     Endpoint("GET", "/admin/plugins", "admin.plugins", plugins, access="owner"),
     Endpoint("GET", "/admin/graphs", "admin.graphs", graphs, access="owner"),
     Endpoint("POST", "/admin/graphs/{name}/publish", "admin.publish", publish, Publishing, access="owner"),

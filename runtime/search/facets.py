@@ -21,7 +21,7 @@ _DOCUMENT = "p.document || ':' || coalesce(p.record || ':' || p.line, '')"
 """What is counted once: a file, or a record of one, in however many passages it was cut."""
 
 
-def check_facets(names: Sequence[str]) -> None:
+def check_facets(names: Sequence[Any]) -> None:
     """Refuse what names no fields; InvalidInput."""
     if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""Keyword search: any text becomes a safe FTS5 query; BM25 ranks, the title counts twice."""
+"""Keyword search: any text becomes a safe FTS5 query; BM25 ranks, the title counts three times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_TERMS = 64
 """Words of a query that are looked up; of a longer one, the first of these."""
 MAX_QUERY = 10_000
 """Characters of a query that are looked at."""
-RANK = "bm25(2.0, 1.0)"
+RANK = "bm25(3.0, 1.0)"
 
 _WORD = re.compile(r"[^\W_]+")
 STOPWORDS = frozenset(

@@ -17,6 +17,7 @@ from runtime.ports import Collection
 from runtime.search.child import SearchChild
 from runtime.search.collection import IndexedCollection
 from runtime.search.data import CollectionInfo, IndexProgress, IndexRequest, IndexTotals
+from runtime.search.evaluation import Evaluation
 from runtime.search.queries import QueryEmbedder
 from runtime.search.rankings import Parts
 from runtime.search.reader import IndexReader
@@ -76,6 +77,10 @@ class Search:
     def collection(self, tenant: str, name: str) -> Collection:
         """Return a tenant's collection (an unknown one is empty)."""
         return IndexedCollection(self._parts, tenant, name)
+
+    def evaluation(self, tenant: str, name: str) -> Evaluation:
+        """Return what measures a tenant's collection on labelled queries."""
+        return Evaluation(self._parts, tenant, name)
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed in the hub, off the loop: for queries.  Shape (len(texts), size); None without a model."""

@@ -11,6 +11,7 @@ from runtime.search.data import IndexProgress
 from runtime.search.filters import read_filter
 from runtime.search.ingest import Ingest, Reading
 from runtime.search.keyword import search_keywords
+from runtime.search.rows import read_rows
 from runtime.search.schema import open_writer
 from runtime.search.store import Store
 
@@ -55,7 +56,8 @@ def texts(store: Store) -> list[str]:
 
 def found(store: Store, query: str, filter: dict[str, Any] | None = None) -> list[str]:
     ranked = search_keywords(store.connection, store.id, query, 10, read_filter(store.id, filter))
-    return [row.text for row, _ in ranked]
+    rows = read_rows(store.connection, store.id, "id", [place.id for place, _ in ranked])
+    return [rows[place.id].text for place, _ in ranked]
 
 
 def test_new_files_can_be_found_and_unchanged_ones_are_skipped(
