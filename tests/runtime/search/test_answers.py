@@ -85,7 +85,7 @@ async def test_variety_puts_a_copy_behind_something_new(collection: Collection) 
     ("query", "better"),
     [
         ("Lantren of an owl", "Lantern of an owl"),
-        ("AUTOMOBIL engines?", "AUTOMOBILE engines?"),
+        ("AUTTOMOBILE engines?", "AUTOMOBILE engines?"),
         ("owls", None),
         ("hunting", None),
         ("owk", None),
