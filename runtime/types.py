@@ -163,9 +163,9 @@ class RawChunk:
 class Hit:
     """One passage found.
 
-    `source` is `{path, id, title, line}` (line is 1-based, 0 where there is none); `scores` holds the
-    parts of `score` by retriever, e.g. `{"dense": .61, "keyword": 7.2}`; `mode` is how it was found
-    ("hybrid", "dense", "keyword"), `degraded` says a better mode was wanted and not to be had.
+    `source` is `{path, id, title, line}` (line is 1-based, 0 where there is none), in a PDF also `page`;
+    `scores` holds the parts of `score` by retriever, e.g. `{"dense": .61, "keyword": 7.2}`; `mode` is how
+    it was found ("hybrid", "dense", "keyword"), `degraded` says a better mode was wanted and not to be had.
     `highlights` are `{start, end, html}`: the sentences of `text` with words of the query, by their
     place in it, and as HTML in which nothing but `<mark>` is markup.
     """

@@ -1,5 +1,6 @@
 """Reading DOCX."""
 
+import contextlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import docx
 import pytest
 from docx.oxml import parse_xml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from runtime.search.data import Piece
 from runtime.search.formats.source import NotReadable
@@ -106,3 +109,17 @@ def test_a_zip_of_something_else_is_refused_with_a_sentence(read: Read, path: Pa
         file.writestr("photo.jpg", b"jpg")
     with pytest.raises(NotReadable, match=r"\.$"):
         read("a.docx")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(st.integers(0, 50_000), st.integers(0, 255))
+def test_a_document_with_a_broken_byte_is_read_or_refused(
+    read: Read, path: Path, place: int, byte: int
+) -> None:
+    document = docx.Document()
+    document.add_paragraph("Owls hunt.")
+    document.save(str(path))
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    with contextlib.suppress(NotReadable):
+        assert len(read("a.docx", bytes(content))) <= 1
