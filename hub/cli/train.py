@@ -11,6 +11,7 @@ import click
 
 from hub.cli.output import print_json, print_table
 from hub.cli.program import Target
+from hub.cli.train_lead import lead
 
 if TYPE_CHECKING:
     from runtime.settings import Settings
@@ -21,6 +22,9 @@ _GROUPS = {"0": "had nothing", "1": "had 1 to 4", "5": "had 5 to 19", "20": "had
 @click.group("train")
 def command() -> None:
     """Fit models to what the workspace knows."""
+
+
+command.add_command(lead)
 
 
 @command.command("recommend")

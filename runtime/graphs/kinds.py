@@ -119,6 +119,10 @@ async def _score(call: PluginCall) -> Outcome:
     details = found["details"]
     label, version = str(details.get("tier", "")), str(details.get("model_version", ""))
     call.note("score", label=label, version=version, number=found["value"])
+    drift = details.get("drift")
+    if isinstance(drift, Mapping) and isinstance(psi := drift.get("psi"), float):
+        scope = call.step.scope
+        scope.telemetry.metrics.drift(str(details.get("model", call.registered.name)), scope.run.tenant, psi)
     return Outcome({**details, "score": found["value"], "reasons": found["reasons"]})
 
 

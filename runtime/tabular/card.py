@@ -75,7 +75,9 @@ def _columns(report: Report) -> Iterator[str]:
     if schema.left_out:
         yield "\n## What it does not use\n"
     for each in sorted(schema.left_out, key=lambda each: not each.leak):
-        alone = f"; alone it has AUC {each.auc:.2f}" if each.auc is not None else ""
+        alone = (
+            f"; alone it has AUC {each.auc:.2f}" if each.auc is not None and "AUC" not in each.reason else ""
+        )
         yield f"- `{each.column}`{' **leaks**' if each.leak else ''}: {each.reason}{alone}"
     if report.notes:
         yield "\n## What was noticed in the data\n"

@@ -23,6 +23,7 @@ _GOOD: Final = frozenset(
         *("yes", "y", "true", "t", "1", "positive", "good", "success", "successful", "hot", "qualified"),
         *("won", "win", "closed won", "closed-won", "closed_won", "closedwon", "sold", "signed", "accepted"),
         *("bought", "buy", "purchased", "subscribed", "customer", "converted", "conversion", "responded"),
+        *("ja", "oui", "sí", "si", "sim", "tak", "да"),
     )
 )
 """Values that say themselves that they are the outcome to foresee."""

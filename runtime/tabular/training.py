@@ -133,7 +133,7 @@ def in_order(table: Table, outcome: Outcome, name: str) -> tuple[Table, Outcome,
     if not name:
         return table, outcome, None
     time = read_column(name, table.columns[named(table, name, "time")])
-    if time.kind not in ("number", "date", "id"):
+    if time.kind not in ("number", "date"):
         raise InvalidInput(
             f"The column {name} has no dates and no numbers, so it gives the rows no order; name another "
             "one, or none if the rows are in their order."

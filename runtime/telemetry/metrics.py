@@ -77,6 +77,14 @@ class Metrics:
         self._fallbacks = counter("model_fallbacks", "Times that a further candidate was asked", "alias")
         self._reused = counter("model_answers_reused", "Answers that were given again", "model", "how")
         self._steps = histogram("step_seconds", "Duration of a step", "kind")
+        self._drift = _Labelled(
+            Gauge(
+                "hubbub_score_drift",
+                "How far what was scored of late is from what the model was trained on (PSI)",
+                ("model", "tenant"),
+                registry=registry,
+            )
+        )
         self._retrievals = histogram("retrieval_seconds", "Duration of a search", "mode")
         self._model_seconds = histogram(
             "inference_seconds", "From the arrival of a request to a trained model to its answer", "model"
@@ -163,6 +171,10 @@ class Metrics:
     def model_refused(self, model: str) -> None:
         """Count a request that found the queue full."""
         self._model_refused.bound(model).inc()
+
+    def drift(self, model: str, tenant: str, psi: float) -> None:
+        """Note how far what was scored of late is from the model's training data."""
+        self._drift.bound(model, tenant).set(psi)
 
     def commit(self, seconds: float, batch: int = 1) -> None:
         """Note one commit of `batch` writes."""

@@ -13,7 +13,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 ALONE = ["brand", "given"]
 ALONE += ["citations", "dense", "extractive", "http", "hybrid", "injection", "json", "keyword", "mongo"]
 ALONE += ["anomalies", "ask_measures", "charts", "number_check", "read_measures"]
-ALONE += ["experiment", "notify", "office", "personal", "pii", "sql"]
+ALONE += ["experiment", "lead", "notify", "office", "personal", "pii", "sql"]
 """Those that need no server, no vendor and no model."""
 
 

@@ -20,6 +20,7 @@ def table(*texts: str, name: str = "outcome") -> Table:
     ("good", "bad"),
     [
         ("yes", "no"),
+        ("ja", "nein"),
         ("1", "0"),
         ("1.0", "0.0"),
         ("True", "False"),
