@@ -48,9 +48,24 @@ def _text(file: Path) -> str:
     if _END not in data:
         raise InvalidInput(f"{file.name} is cut off; copy it again, whole")
     try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{file.name} is damaged; copy it again") from None
+        text = data.decode()
+        sound = all(_is_tree(tree) for tree in text.split("\nTree=")[1:])
+    except (UnicodeDecodeError, KeyError, ValueError):
+        sound = False
+    if not sound:
+        raise InvalidInput(f"{file.name} is damaged; copy it again, whole")
+    return text
+
+
+def _is_tree(text: str) -> bool:
+    """Whether every inner node and every leaf has one parent, so that no row goes round for ever."""
+    lines = (line.partition("=") for line in text.splitlines())
+    found = {key: value for key, _, value in lines if key in ("num_leaves", "left_child", "right_child")}
+    leaves = int(found["num_leaves"])
+    if leaves == 1:
+        return True
+    children = np.array([*found["left_child"].split(), *found["right_child"].split()], dtype=np.int64)
+    return bool(np.array_equal(np.sort(children), np.r_[-leaves:0, 1 : leaves - 1]))
 
 
 def _opened(booster: Any, text: str, said: Description, cores: int) -> Opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def test_what_is_no_model_is_a_sentence(folder: Path) -> None:
             (b"\x80\x04\x95junk", "model.txt", "model.txt is no model of LightGBM"),
             (b"", "model.txt", "model.txt is no model of LightGBM"),
             (trees()[:2000], "model.txt", "model.txt is cut off; copy it again"),
+            (turned_round(trees()), "model.txt", "model.txt is damaged; copy it again"),
             (b"x", "other.bin", "it holds no model file"),
         ]
     ):
@@ -148,6 +150,11 @@ def test_operators_of_others_and_data_from_outside_are_refused(folder: Path) -> 
     inside = put(folder / "inside", "m", 1, outside("weights.bin"))
     (inside / "weights.bin").write_bytes(np.ones(8, dtype=np.float32).tobytes())
     assert open_version(inside, 1).inputs[0].name == "x"
+
+
+def turned_round(content: bytes) -> bytes:
+    """Let the first node of the first tree be its own child."""
+    return re.sub(rb"left_child=\S+", b"left_child=0", content, count=1)
 
 
 def outside(location: str) -> bytes:

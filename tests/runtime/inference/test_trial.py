@@ -13,8 +13,8 @@ from tests.runtime.inference.making import endless, linear, put, trees
 
 async def test_a_file_that_crashes_the_library_is_a_sentence_and_the_others_are_opened(folder: Path) -> None:
     lines = trees().decode().splitlines()
-    at = next(number for number, line in enumerate(lines) if line.startswith("left_child="))
-    lines[at] = "left_child=" + " ".join(["99999999"] * len(lines[at].split()))
+    at = next(number for number, line in enumerate(lines) if line.startswith("cat_boundaries="))
+    lines[at] = "cat_boundaries=0 99999999"
     folders = [
         put(folder, "damaged", 1, "\n".join(lines).encode(), file="model.txt"),
         put(folder, "good", 1, linear()),
