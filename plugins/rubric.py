@@ -74,8 +74,7 @@ class Rubric:
             kept / len(checked),
             (*reasons, *(f"Not kept: {verdict['rule']}. {verdict['advice']}".strip() for verdict in broken)),
             {
-                "advice": " ".join([*(verdict["advice"] or verdict["rule"] for verdict in broken)])
-                or trouble,
+                "advice": " ".join(verdict["advice"] or verdict["rule"] for verdict in broken),
                 "verdicts": [*checked, *unjudged],
                 "judged": not trouble,
                 "model": model,

@@ -77,6 +77,7 @@ async def test_a_model_that_cannot_judge_is_named_and_only_what_was_counted_scor
     given, ctx = await score("Owls hunt.", "I found nothing.", rules=RULES, model="judge", max_words=5)
     assert given.value == 1.0
     assert given.details["judged"] is False
+    assert given.details["advice"] == ""  # it goes to whoever writes, and is about the text alone
     assert given.details["verdicts"][1:] == [{"rule": rule, "kept": None, "advice": ""} for rule in RULES]
     assert given.reasons[1] == "The model fake cannot judge; name one that reasons in [models.judge]."
     assert len(ctx.asked) == 2
