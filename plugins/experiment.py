@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from bisect import bisect
 from collections.abc import Mapping
-from itertools import accumulate
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hubbub import Context, JsonObject, hookimpl
-
-_SIZE = 2**64
+from hubbub.recommending import group_of
 
 
 class Group(BaseModel):
@@ -39,11 +35,8 @@ class Experiment:
 
     async def run(self, state: Mapping[str, Any], params: Assignment, ctx: Context) -> JsonObject:
         """Return `{group}` and the group's values."""
-        text = "\0".join((ctx.tenant, params.experiment, params.user))
-        place = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / _SIZE
-        names = list(params.groups)
-        bounds = list(accumulate(group.share for group in params.groups.values()))
-        name = names[min(bisect(bounds, place * bounds[-1]), len(names) - 1)]
+        shares = {name: group.share for name, group in params.groups.items()}
+        name = group_of(ctx.tenant, params.experiment, params.user, shares)
         return {**(params.groups[name].model_extra or {}), "group": name}
 
 

@@ -267,18 +267,28 @@ class Item:
 
 
 class Recommended(tuple[Item, ...]):
-    """A list of items, best first, with how it was made, and why it is short or empty (`note`)."""
+    """A list of items, best first, with how it was made, and why it is short or empty (`note`).
+
+    `version` is that of the models behind it, `group` that of an experiment which the user is in.
+    """
 
     method: str
     version: str
     note: str
+    group: str
 
     def __new__(
-        cls, items: Iterable[Item] = (), *, method: str = "", version: str = "", note: str = ""
+        cls,
+        items: Iterable[Item] = (),
+        *,
+        method: str = "",
+        version: str = "",
+        note: str = "",
+        group: str = "",
     ) -> Recommended:
         """Keep `items` in their order."""
         made = super().__new__(cls, items)
-        made.method, made.version, made.note = method, version, note
+        made.method, made.version, made.note, made.group = method, version, note, group
         return made
 
 

@@ -78,7 +78,7 @@ def tagged(value: Any) -> list[Any]:
     if isinstance(value, Hits):
         return ["Hits", [list(value), value.mode, value.degraded, value.facets, value.did_you_mean]]
     if isinstance(value, Recommended):
-        return ["Recommended", [list(value), value.method, value.version, value.note]]
+        return ["Recommended", [list(value), value.method, value.version, value.note, value.group]]
     if _TYPES.get(kind) is type(value):
         return [kind, value]
     if isinstance(value, list | tuple) and value and _TYPES.get(type(value[0]).__name__) is type(value[0]):
@@ -105,7 +105,7 @@ def untagged(found: Any) -> Any:
             )
         if tag == "Recommended":
             items, *about = value
-            how = dict(zip(("method", "version", "note"), map(str, about), strict=True))
+            how = dict(zip(("method", "version", "note", "group"), map(str, about), strict=True))
             return Recommended(msgspec.convert(items, list[Item]), **how)
         if tag.startswith("*"):
             return msgspec.convert(value, list[_TYPES[tag[1:]]])  # type: ignore[misc]

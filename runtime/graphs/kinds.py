@@ -39,7 +39,7 @@ class ScorerParams(Standard):
 
 
 class RecommenderParams(Standard):
-    """`recommender.NAME`; `group` is the group of an experiment that the user is in, if there is one."""
+    """`recommender.NAME`; `group` is that of an experiment which the graph has put the user into."""
 
     user: str
     k: int = 10
@@ -133,10 +133,11 @@ async def _recommend(call: PluginCall) -> Outcome:
     found = await call.call("recommend", given.user, given.k)
     how = found if isinstance(found, Recommended) else Recommended(found)
     items = as_json(list(how), call.registered)
-    call.note("recommendation", number=len(items), label=given.group, version=how.version)
+    group = how.group or given.group
+    call.note("recommendation", number=len(items), label=group, version=how.version)
     id = recommendation_id(step.scope.run.id, step.task)
     about = {"method": how.method, "version": how.version, "note": how.note}
-    return Outcome(items, {"recommendation_id": id, "group": given.group, **about})
+    return Outcome(items, {"recommendation_id": id, "group": group, **about})
 
 
 async def _predict(call: PluginCall) -> Outcome:

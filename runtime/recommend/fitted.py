@@ -34,11 +34,12 @@ class Fitted:
     """Models of one tenant.
 
     `items` are the ids that `parts` knows, then those that nobody had turned to yet: what is expected of
-    them is a row each of `expected`.  `words` weigh descriptions, `users` counts who turned to each item,
-    `share` is how much counts what is only expected.
+    them is a row each of `expected`.  `titles` go with `items`, "" where there is none.  `words` weigh
+    descriptions, `users` counts who turned to each item, `share` is how much counts what is only expected.
     """
 
     items: Sequence[str]
+    titles: Sequence[str]
     parts: Parts
     users: Whole
     expected: Any
@@ -87,7 +88,13 @@ def save(fitted: Fitted, path: Path) -> None:
         str(bucket): [recipe.name, recipe.ease, recipe.popularity, recipe.content]
         for bucket, recipe in fitted.recipes.items()
     }
-    more = {"format": FORMAT, "items": fitted.items, "words": fitted.words, "recipes": recipes}
+    more = {
+        "format": FORMAT,
+        "items": fitted.items,
+        "titles": fitted.titles,
+        "words": fitted.words,
+        "recipes": recipes,
+    }
     plain = {**fitted.about, **more, "share": fitted.share}
     arrays = {
         "about": np.frombuffer(orjson.dumps(plain), np.uint8),
@@ -118,8 +125,8 @@ def load(path: Path) -> Fitted:
             recipes = {int(bucket): Recipe(*given) for bucket, given in plain.pop("recipes").items()}
             ease, features, expected = (_folded(name, found) for name in ("ease", "features", "expected"))
             parts = Parts(ease, found["popularity"], features)
-            items, words, share = plain.pop("items"), plain.pop("words"), plain.pop("share")
-            return Fitted(items, parts, found["users"], expected, words, recipes, share, plain)
+            items, titles, words, share = (plain.pop(name) for name in ("items", "titles", "words", "share"))
+            return Fitted(items, titles, parts, found["users"], expected, words, recipes, share, plain)
     except _UNREADABLE as error:
         raise StorageError(
             f"The models in {path} cannot be read ({error}); make them again with `hubbub train recommend`."

@@ -71,7 +71,8 @@ def fit_tenant(database: sqlite3.Connection, path: Path, tenant: str, most_items
         **described(comparison),
     }
     choice, ids = comparison.choice, [*sample.items, *(item.id for item in strange)]
-    save(Fitted(ids, parts, users, expected, words, choice.recipes, choice.share, told), path)
+    titles = [catalogue[id].title if id in catalogue else "" for id in ids]
+    save(Fitted(ids, titles, parts, users, expected, words, choice.recipes, choice.share, told), path)
     return told
 
 

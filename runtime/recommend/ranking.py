@@ -142,6 +142,11 @@ class Ranker:
             item: [fitted.items[one] for one in fitted.reasons(had, place)] for item, place in places.items()
         }
 
+    def title(self, item: str) -> str:
+        """Return what people call an item: its title when the models were fitted, else its id."""
+        place = self.fitted.place.get(item)
+        return item if place is None else self.fitted.titles[place] or item
+
     def users(self, item: str) -> int:
         """Return how many users turned to an item; 0 of one that is new."""
         place = self.fitted.place.get(item, len(self.fitted.users))

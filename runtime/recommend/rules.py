@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from runtime.errors import InvalidInput
 from runtime.graphs.condition_mistakes import ConditionMistake
@@ -23,6 +24,7 @@ Fetch = Callable[[Sequence[str]], Awaitable[Sequence[CatalogueItem]]]
 Candidate = tuple[float, CatalogueItem]
 
 
+@lru_cache(maxsize=256)
 def compile_filter(text: str) -> Condition:
     """Return a condition on `item`, such as item.price < 20; InvalidInput when it is none."""
     try:

@@ -48,6 +48,18 @@ async def test_what_was_dismissed_never_comes_until_it_is_wanted_again() -> None
     ]
 
 
+async def test_a_group_has_its_own_rules_and_a_user_one_group() -> None:
+    groups = {"a": {"share": 1}, "b": {"share": 1, "block": ["tea"]}}
+    seen = {}
+    for user in (f"user {n}" for n in range(40)):
+        params = Params.model_validate({"groups": groups, "filter": "'x' in item.tags || true"})
+        ctx = FakeContext(did=FakeInteractions(EVENTS, ITEMS), params=params)
+        found = await Personal().recommend(user, 5, ctx)
+        assert found.group == (await Personal().recommend(user, 5, ctx)).group
+        seen[found.group] = [item.id for item in found]
+    assert seen == {"a": ["tea", "milk", "rice"], "b": ["milk", "rice"]}
+
+
 async def test_the_rules_of_the_business_hold() -> None:
     assert await listed(block=["tea"]) == ["milk", "rice"]
     assert await listed(boost={"cold": 2.0}) == ["milk", "tea", "rice"]
@@ -73,7 +85,15 @@ async def test_an_empty_list_says_why(events: Any, params: dict[str, Any], told:
 
 @pytest.mark.parametrize(
     "params",
-    [{"filter": "item.price = 3"}, {"boost": {"a": -1}}, {"boost": {"a": float("nan")}}, {"diversity": 1.5}],
+    [
+        {"filter": "item.price = 3"},
+        {"boost": {"a": -1}},
+        {"boost": {"a": float("nan")}},
+        {"diversity": 1.5},
+        {"groups": {"a": {"divresity": 0.5}}},
+        {"groups": {"a": {"filter": "item.price ="}}},
+        {"bost": {}},
+    ],
 )
 def test_rules_that_are_none_are_refused(params: dict[str, Any]) -> None:
     with pytest.raises((ValidationError, InvalidInput)):

@@ -62,9 +62,9 @@ TYPED = [
 
 
 def test_a_list_of_recommendations_remembers_how_it_was_made() -> None:
-    crossed = _crossed(Recommended([Item("7", 0.5)], method="ease", version="3", note="short"))
+    crossed = _crossed(Recommended([Item("7", 0.5)], method="ease", version="3", note="short", group="b"))
     assert [item.id for item in crossed] == ["7"]
-    assert (crossed.method, crossed.version, crossed.note) == ("ease", "3", "short")
+    assert (crossed.method, crossed.version, crossed.note, crossed.group) == ("ease", "3", "short", "b")
     with pytest.raises(ValueError):
         untagged(["Recommended", [[], "one word"]])
 

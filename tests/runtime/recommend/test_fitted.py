@@ -38,7 +38,8 @@ async def test_what_is_read_is_what_was_written(file: Path, tmp_path: Path) -> N
     again = load(tmp_path / "again.npz")
     had = fitted.known(["item 1", "item 4", "item 7", "item 10", "item 13", "nowhere"])
     assert np.allclose(fitted.score(had), again.score(had))
-    assert (fitted.items, fitted.recipes, fitted.about) == (again.items, again.recipes, again.about)
+    assert (fitted.items, fitted.titles, fitted.recipes) == (again.items, again.titles, again.recipes)
+    assert fitted.about == again.about
     assert list(tmp_path.glob("*.npz.*")) == []
 
 
@@ -57,6 +58,7 @@ async def test_somebody_new_gets_what_is_popular(file: Path) -> None:
     past = past_of([])
     ranked = ranker.rank(past, [], frozenset())
     assert ranker.method(past) == "popularity"
+    assert (ranker.title("item 7"), ranker.title("nowhere")) == ("No 7", "nowhere")
     assert ranked[0] == (ranker.fitted.items[int(np.argmax(ranker.fitted.parts.popularity))], 1.0)
 
 
