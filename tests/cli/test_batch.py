@@ -171,17 +171,23 @@ def test_hub_and_verb_killed_at_once_lose_no_row_and_run_none_twice(
     assert len(noted(counting)) <= ROWS + 3
 
 
-def test_a_hub_that_is_killed_is_said_and_the_next_one_goes_on(
-    hubbub: Run, start: Start, wait_until_served: WaitUntilServed, counting: Path
+@pytest.mark.parametrize("name", [signal.SIGKILL, signal.SIGTERM])
+def test_a_hub_that_ends_is_said_and_the_next_one_goes_on(
+    hubbub: Run,
+    start: Start,
+    wait_until_served: WaitUntilServed,
+    counting: Path,
+    name: signal.Signals,
 ) -> None:
     (counting / "held").touch()
-    hub = start("--workspace", counting, "serve", "--port", "0")
+    hub = start("--workspace", counting, "--set", "hub.drain=1s", "serve", "--port", "0")
     wait_until_served(counting, hub)
     verb = start(*batch(counting))
     until(lambda: (counting / "out.jsonl").exists() and _running(counting), verb)
-    hub.kill()
+    os.kill(hub.pid, name)
     said = verb.communicate()[1]
     assert verb.returncode == 1
+    hub.wait()
     assert "goes on where it was" in said
     (counting / "held").unlink()
     done = hubbub(*batch(counting))
