@@ -23,6 +23,8 @@ class AnswerLines:
     def __init__(self, path: Path) -> None:
         """Open or make the file; CannotStart when it cannot be written, or somebody else does."""
         self._path, self._kept, self._comparing = path, 0, True
+        if path.exists() and not path.is_file():
+            raise CannotStart(f"{path} is no file; name another --out, or leave it out.")
         try:
             self._new = path.open("ab", buffering=0)
             self._old = path.open("rb")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -72,5 +73,8 @@ def test_two_cannot_write_one_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    for path in (tmp_path, Path(os.devnull)):
+        with pytest.raises(CannotStart, match="no file"):
+            AnswerLines(path)
     with pytest.raises(CannotStart, match="cannot be written"):
         AnswerLines(tmp_path / "no" / "out.jsonl")
