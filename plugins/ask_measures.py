@@ -109,7 +109,6 @@ async def _by_model(
         params.model,
         (system, {"role": "user", "content": params.question[:_READ]}),
         response_format=schema,
-        temperature=0.0,
     )
     try:
         reply = await ctx.model(params.model).complete(request)
@@ -157,7 +156,7 @@ def _schema(known: Mapping[str, JsonObject]) -> JsonObject:
         "last": {**text, "description": "the last day"},
     }
     figure = _closed(properties)
-    return _closed({"figures": {"type": "array", "maxItems": _MOST, "items": figure}})
+    return _closed({"figures": {"type": "array", "items": figure}})
 
 
 def _closed(properties: JsonObject) -> JsonObject:

@@ -6,7 +6,7 @@ import base64
 import io
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -17,6 +17,8 @@ from hubbub.figures import shown
 _MOST = 6
 """Pictures of one answer."""
 _BARS = 12
+_NAMED = 7
+"""Days with their names under a line."""
 _WIDE, _HIGH, _DOTS = 7.2, 3.0, 100
 _BLUE, _RED = "#2563a8", "#c0392b"
 _LOOK: dict[Any, Any] = {
@@ -79,7 +81,8 @@ class _Lines:
         axes.set_ylabel("%" if self._unit == "share" else self._unit)
         if self._unit == "share":
             axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:g}")
-        axes.figure.autofmt_xdate(rotation=0, ha="center")
+        named = self._days[:: -(-len(self._days) // _NAMED)]
+        axes.set_xticks(named, [day.isoformat() for day in named])
 
     def _words(self) -> str:
         known = [value for value in self._values if value is not None]
@@ -131,7 +134,10 @@ def _daily(number: Mapping[str, Any], first: str) -> tuple[list[date], list[floa
     """Return every day and its value: without a row nothing was counted, and there was no mean."""
     rows = {row["day"]: row["value"] for row in number["series"]}
     begin = max(date.fromisoformat(first), date.fromisoformat(min(rows)))
-    end = max(begin, date.fromisoformat(number["last"]))
+    end = date.fromisoformat(number["last"])
+    if end.isoformat() not in rows and end >= datetime.now(UTC).date():
+        end -= timedelta(1)  # a day that has only begun is no dip
+    end = max(begin, end)
     days = [begin + timedelta(place) for place in range((end - begin).days + 1)]
     none = 0.0 if number["kind"] in ("count", "amount") else None
     return days, [rows.get(day.isoformat(), none) for day in days]

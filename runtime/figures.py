@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _NUMBER: Final = re.compile(
-    r"(?<![\w.,])[-−+]?(?P<digits>\d{1,3}(?:[,  ]\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
+    r"(?<!\d)(?<!\d[.,])[-−+]?(?P<digits>\d{1,3}(?:[,  ]\d{3})+(?!\d)|\d+)(?P<decimals>\.\d+)?"
     r"(?P<scale>\s?(?:k|thousand|million|m|bn|billion)\b)?",
     re.IGNORECASE,
 )
@@ -22,6 +22,9 @@ _TENS: Final = "ten twenty thirty forty fifty sixty seventy eighty ninety hundre
 _WORDS: Final = {
     **{word: float(place) for place, word in enumerate(_TEENS.split())},
     **{word: 10.0 * place for place, word in enumerate(_TENS.split(), start=1)},
+    "half": 0.5,
+    **dict.fromkeys(("twice", "double", "doubled"), 2.0),
+    **dict.fromkeys(("triple", "tripled"), 3.0),
     "dozen": 12.0,
     "thousand": 1e3,
     "million": 1e6,

@@ -27,6 +27,7 @@ VERBS = {
     "threads": "List threads, the latest changed first, with their newest run.",
     "runs": "List runs, the latest accepted first.",
     "usage": "Sum up the calls of models: how many, how many broke off, their tokens, time and cost.",
+    "insights": "Answer QUESTION from what was counted: runs, costs, quality, approvals, scores.",
     "views": "Look after the views: threads, runs and usage, folded from the log.",
     "graph": "Look at the graphs, try them, publish them.",
     "plugin": "Look at the plugins, make new ones, check them.",

@@ -43,10 +43,15 @@ def command(target: Target, graph: str, text: str, thread: str | None, mock: Pat
 
         return run_with_mocks(open_library(target), graph, given, mock)
     with open_door(target) as door:
-        return asyncio.run(_run(door, graph, given, thread or str(uuid.uuid4())))
+        found = asyncio.run(outputs_of(door, graph, given, thread or str(uuid.uuid4())))
+    if found is None:
+        return 1
+    print_json(found)
+    return 0
 
 
-async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) -> int:
+async def outputs_of(door: Door, graph: str, given: Mapping[str, Any], thread: str) -> dict[str, Any] | None:
+    """Run a graph, its steps told on stderr, and return its outputs; None when it said why there are none."""
     from hub.cli.conversation import Ended, Step, Undone, converse
     from hub.cli.progress import Progress
     from hub.cli.remote import open_remote
@@ -70,10 +75,9 @@ async def _run(door: Door, graph: str, given: Mapping[str, Any], thread: str) ->
                 if waits
                 else f"{ended.status}: {ended.error} (thread {thread})"
             )
-            return 1
+            return None
         values = await conversation.values()
-        print_json({name: values.get(name) for name in outputs})
-        return 0
+        return {name: values.get(name) for name in outputs}
 
 
 def _input(text: str) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import base64
 import struct
 import xml.etree.ElementTree as ElementTree
 import zlib
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -96,6 +97,14 @@ def test_shares_days_without_a_mean_and_one_day_can_be_drawn() -> None:
     assert picture["text"].endswith("between 50.0 % and 50.0 %.")
     assert draw(number(last=DAYS[0])) == []
     assert draw(number(series=[])) == []
+
+
+def test_a_day_that_has_only_begun_is_no_dip() -> None:
+    today = datetime.now(UTC).date()
+    days = [(today - timedelta(back)).isoformat() for back in range(9, 0, -1)]
+    series = [{"day": day, "value": 5.0, "n": 5} for day in days]
+    (picture,) = draw(number(first=days[0], last=today.isoformat(), series=series))
+    assert picture["text"] == f"{days[0]} to {days[-1]}: between 5 calls and 5 calls."
 
 
 def test_there_are_six_pictures_at_most() -> None:

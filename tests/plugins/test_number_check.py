@@ -52,6 +52,9 @@ async def test_what_is_given_stays(text: str) -> None:
         "It began on March 1, 2024.",
         "Seven days.",
         "1.3 million calls.",
+        "It cost USD99.",
+        "Calls doubled.",
+        "１２ calls failed.",
     ],
 )
 async def test_a_number_of_its_own_takes_its_sentence_along(text: str) -> None:
