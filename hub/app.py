@@ -21,6 +21,7 @@ from hub.endpoint import Endpoint
 from hub.guard import add_headers, guard
 from hub.origins import Origins
 from hub.parts import ATTEMPTS, BACKGROUND, ENGINE, KEYRING, ORIGINS
+from hub.responses.live import LIVE, LiveResponses
 from hub.routes import (
     admin,
     assistants,
@@ -29,6 +30,8 @@ from hub.routes import (
     graphs,
     interactions,
     mcp,
+    response_socket,
+    responses,
     runs,
     session,
     states,
@@ -63,6 +66,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *usage.ENDPOINTS,
     *vendors.ENDPOINTS,
     *v2.ENDPOINTS,
+    *responses.ENDPOINTS,
     *graphs.ENDPOINTS,
     *mcp.ENDPOINTS,
     *session.ENDPOINTS,
@@ -86,9 +90,11 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
     app[ATTEMPTS] = Attempts()
     app[ORIGINS] = Origins(settings.hub.host, settings.hub.hosts, settings.hub.origins)
     app[BACKGROUND] = Background()
+    app[LIVE] = LiveResponses(engine, app[BACKGROUND])
     app[CONNECTIONS] = Connections(settings, patience or Patience())
     app.add_routes([endpoint.route() for endpoint in ENDPOINTS])
-    app.add_routes((*health.ROUTES, *v2.ROUTES, *commands.ROUTES, *sse.ROUTES, *socket.ROUTES))
+    app.add_routes((*health.ROUTES, *v2.ROUTES, *commands.ROUTES))
+    app.add_routes((*sse.ROUTES, *socket.ROUTES, *response_socket.ROUTES))
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.extend((_parts, webhooks.deliver))
     return app

@@ -26,6 +26,7 @@ from runtime.journal.interactions import JournalInteractions
 from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
 from runtime.journal.measuring import JournalMeasures
+from runtime.journal.responses import JournalResponses
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
@@ -122,6 +123,7 @@ class Engine:
     journal: SqliteJournal
     graphs: ServedGraphs
     gateway: Gateway
+    responses: JournalResponses
     search: Search
     threads: Threads
     runs: Runs
@@ -274,7 +276,8 @@ async def open_engine(settings: Settings) -> Engine:
         await batches.open()
         crons = Crons(journal, runs)
         await crons.open()
-        sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads)
+        responses = JournalResponses(journal, settings.storage.keep.responses)
+        sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads, responses.sweep)
         sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
         stack.push_async_callback(_end, sweeping)
         subscribers = Subscribers(JournalSubscriptions(journal), catalog, services)
@@ -293,6 +296,7 @@ async def open_engine(settings: Settings) -> Engine:
                 journal,
                 graphs,
                 gateway,
+                responses,
                 search,
                 threads,
                 runs,

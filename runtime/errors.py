@@ -13,7 +13,8 @@
     ├ NotFound                      no such thread, graph, collection …
     │  ├ NoSuchRun                  no such run
     │  ├ NoSuchCheckpoint           no such checkpoint of this thread
-    │  └ NoSuchInterrupt            no run of this thread has asked this
+    │  ├ NoSuchInterrupt            no run of this thread has asked this
+    │  └ NoSuchResponse             no answer is stored under this id
     ├ Conflict                      a run is active, a key was used with another body
     ├ Unauthenticated               no key, or one we do not know
     ├ Forbidden                     a known key that may not do this
@@ -133,6 +134,12 @@ class NoSuchInterrupt(NotFound):
     """No run of the thread has asked the question that was answered."""
 
     code = "no_such_interrupt"
+
+
+class NoSuchResponse(NotFound):
+    """There is no answer with this id."""
+
+    code = "no_such_response"
 
 
 class Conflict(HubbubError):

@@ -171,10 +171,14 @@ class AuthSettings(_Section):
 
 
 class StorageKeep(_Section):
-    """How many checkpoints of a thread stay, and how long a thread that nobody uses (None: forever)."""
+    """How many checkpoints of a thread stay, how long a thread that nobody uses, and an answer by its id.
+
+    None is forever.
+    """
 
     checkpoints: Annotated[int, Field(ge=1, le=1_000_000)] = 50
     threads: Lifetime = None
+    responses: Lifetime = 30 * 86400.0
 
 
 class StorageSettings(_Section):

@@ -47,6 +47,7 @@ _STATUSES: Final[Mapping[int, Told]] = {
     504: Told(504, "timeout", "api_error", "api_error"),
 }
 _INTERNAL = Told(500, "internal", "api_error", "api_error")
+_NO_RESPONSE = Told(404, "response_not_found", "invalid_request_error", "not_found_error")
 _SPENT = Told(429, "insufficient_quota", "insufficient_quota", "rate_limit_error")
 
 
@@ -61,7 +62,11 @@ def told(error: BaseException, status: int) -> Told:
         return _SPENT
     if isinstance(error, errors.ModelError):
         return _REASONS[error.reason]
-    return _STATUSES.get(status, _INTERNAL)
+    if isinstance(error, errors.NoSuchResponse):
+        return _NO_RESPONSE
+    found = _STATUSES.get(status, _INTERNAL)
+    code = getattr(error, "vendor_code", None)
+    return found._replace(code=code) if code else found
 
 
 def headers(error: BaseException) -> dict[str, str]:

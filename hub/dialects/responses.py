@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -23,13 +24,28 @@ _WITHOUT_EFFECT = {
     *("metadata", "user", "service_tier", "prompt_cache_key", "safety_identifier", "include"),
     *("stream_options", "store"),
 }
-_NEUTRAL = {"truncation": "disabled", "background": False, "top_logprobs": 0}
+_NEUTRAL = {"truncation": "disabled", "top_logprobs": 0}
+_REASONING = {"type": "reasoning"}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a response says of itself beyond what the model was asked."""
+
+    id: str = field(default_factory=lambda: f"resp_{uuid.uuid4().hex}")
+    created_at: float = field(default_factory=time.time)
+    previous: str | None = None
+    background: bool = False
+    store: bool = True
 
 
 class Responses:
-    """The dialect of `/v1/responses`."""
+    """The dialect of `/v1/responses`; with `about` it answers one request, of which that is known."""
 
     name = "openai.responses"
+
+    def __init__(self, about: About | None = None) -> None:
+        self._about = about
 
     def read(self, request: RawRequest) -> ChatRequest:
         """Return the request in our words."""
@@ -53,7 +69,10 @@ class Responses:
 
     def writer(self, request: RawRequest, model: str) -> ResponseWriter | ResponseStreamWriter:
         """Return who writes the answer."""
-        return ResponseStreamWriter(request, model) if request.stream else ResponseWriter(request, model)
+        about = self._about or About()
+        if request.stream:
+            return ResponseStreamWriter(request.body, model, about)
+        return ResponseWriter(request.body, model, about)
 
     def failed(self, error: JsonObject) -> bytes:
         """Return the event that ends a stream which broke."""
@@ -63,8 +82,8 @@ class Responses:
 class ResponseWriter:
     """Writes a whole answer at its end."""
 
-    def __init__(self, request: RawRequest, model: str) -> None:
-        self._about = _about(request, model)
+    def __init__(self, body: JsonObject, model: str, about: About) -> None:
+        self._about, self._ids = response_object(body, model, about), Ids(about.id)
         self._whole = ReplyBuilder(model)
 
     def write(self, delta: Delta) -> bytes:
@@ -73,45 +92,51 @@ class ResponseWriter:
         if not delta.finish:
             return b""
         reply = self._whole.reply()
-        return orjson.dumps(_ended(self._about, reply, _items(reply)))
+        return orjson.dumps(_ended(self._about, reply, _items(reply, self._ids)))
 
 
 class ResponseStreamWriter:
-    """Writes the pieces of an answer as they come, each kind in an item of its own."""
+    """Writes the pieces of an answer as they come, each kind in an item of its own.
 
-    def __init__(self, request: RawRequest, model: str) -> None:
-        self._about = _about(request, model)
+    Events up to the number `after` are left out: the client has them.  `answer` is the response so far.
+    """
+
+    def __init__(self, body: JsonObject, model: str, about: About, after: int = -1) -> None:
+        self._about, self._ids = response_object(body, model, about), Ids(about.id)
         self._whole = ReplyBuilder(model)
-        self._number = 0
+        self._number, self._after = 0, after
+        self.answer = self._about
         self._done: list[JsonObject] = []
         self._item: JsonObject | None = None
         self._kind, self._parts = "", [""]
 
-    def write(self, delta: Delta) -> bytes:
-        """Return the events of a piece."""
+    def write(self, delta: Delta, number: int = 0) -> bytes:
+        """Return the events of a piece, the first of them with at least this number."""
         sse = Sse()
         self._whole.add(delta)
         if not self._number:
             for event in ("response.created", "response.in_progress"):
-                self._event(sse, event, response={**self._about, "status": "in_progress", "output": []})
+                self._event(sse, event, response=self._about)
+        self._number = max(self._number, number)
         if delta.reasoning:
-            self._open(sse, "reasoning", lambda: {"id": _id("rs"), "type": "reasoning", "summary": []})
+            self._open(sse, "reasoning", lambda: {"id": self._ids.new("rs"), **_REASONING, "summary": []})
             self._add(sse, "response.reasoning_summary_text.delta", delta.reasoning, summary_index=0)
         if delta.text:
-            self._open(sse, "message", _message)
+            self._open(sse, "message", lambda: _message(self._ids))
             self._add(sse, "response.output_text.delta", delta.text, content_index=0, logprobs=[])
         if call := delta.tool_call:
-            self._open(sse, f"call {call.index}", lambda: _call(call, ""))
+            self._open(sse, f"call {call.index}", lambda: _call(self._ids, call, ""))
             if call.arguments:
                 self._add(sse, "response.function_call_arguments.delta", call.arguments)
         if delta.finish:
             self._close(sse)
-            ended = _ended(self._about, self._whole.reply(), self._done)
-            self._event(sse, f"response.{ended['status']}", response=ended)
+            self.answer = _ended(self._about, self._whole.reply(), self._done)
+            self._event(sse, f"response.{self.answer['status']}", response=self.answer)
         return sse.data
 
     def _event(self, sse: Sse, type: str, **values: Any) -> None:
-        sse.add({"type": type, "sequence_number": self._number, **values}, type)
+        if self._number > self._after:
+            sse.add({"type": type, "sequence_number": self._number, **values}, type)
         self._number += 1
 
     def _place(self) -> JsonObject:
@@ -224,19 +249,32 @@ def _format(wanted: Mapping[str, Any] | None) -> JsonObject | None:
             return {**(wanted or {}), "type": "json_schema"}
 
 
-def _id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex}"
+class Ids:
+    """The ids of a response's items: the same whenever it is written again."""
+
+    def __init__(self, response: str) -> None:
+        self._of, self._made = response.removeprefix("resp_"), 0
+
+    def new(self, kind: str) -> str:
+        """Return the next one."""
+        self._made += 1
+        return f"{kind}_{self._of}_{self._made}"
 
 
-def _about(request: RawRequest, model: str) -> JsonObject:
-    body = request.body
+def response_object(body: JsonObject, model: str, about: About) -> JsonObject:
+    """Return a response that has only begun."""
     return {
-        "id": _id("resp"),
+        "id": about.id,
         "object": "response",
-        "created_at": time.time(),
+        "created_at": about.created_at,
+        "status": "in_progress",
         "model": model,
+        "output": [],
         "error": None,
         "incomplete_details": None,
+        "previous_response_id": about.previous,
+        "background": about.background,
+        "store": about.store,
         "instructions": body.get("instructions"),
         "metadata": body.get("metadata") or {},
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
@@ -247,8 +285,8 @@ def _about(request: RawRequest, model: str) -> JsonObject:
     }
 
 
-def _message(text: str = "") -> JsonObject:
-    about = {"id": _id("msg"), "type": "message", "role": "assistant"}
+def _message(ids: Ids, text: str = "") -> JsonObject:
+    about = {"id": ids.new("msg"), "type": "message", "role": "assistant"}
     return {
         **about,
         "status": "completed" if text else "in_progress",
@@ -260,19 +298,19 @@ def _part(text: str) -> JsonObject:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def _call(call: ToolCall, arguments: str) -> JsonObject:
-    named = {"id": _id("fc"), "type": "function_call", "call_id": call.id, "name": call.name}
+def _call(ids: Ids, call: ToolCall, arguments: str) -> JsonObject:
+    named = {"id": ids.new("fc"), "type": "function_call", "call_id": call.id, "name": call.name}
     return {**named, "status": "completed" if arguments else "in_progress", "arguments": arguments}
 
 
-def _items(reply: Reply) -> list[JsonObject]:
+def _items(reply: Reply, ids: Ids) -> list[JsonObject]:
     items: list[JsonObject] = []
     if reply.reasoning:
         summary = [{"type": "summary_text", "text": reply.reasoning}]
-        items.append({"id": _id("rs"), "type": "reasoning", "summary": summary})
+        items.append({"id": ids.new("rs"), **_REASONING, "summary": summary})
     if reply.text:
-        items.append(_message(reply.text))
-    return [*items, *(_call(call, call.arguments) for call in reply.tool_calls)]
+        items.append(_message(ids, reply.text))
+    return [*items, *(_call(ids, call, call.arguments) for call in reply.tool_calls)]
 
 
 def _ended(about: JsonObject, reply: Reply, items: list[JsonObject]) -> JsonObject:

@@ -35,9 +35,15 @@ class DoorDialect(Dialect, Protocol):
 async def answer(call: Call[Anything], dialect: DoorDialect) -> web.StreamResponse:
     """Answer a request of a client that speaks this dialect."""
     request = read_request(call, dialect)
-    pieces = _pieces(call, request, dialect)
+    return await send(call, dialect, _pieces(call, request, dialect), stream=request.stream)
+
+
+async def send(
+    call: Call[Any], dialect: DoorDialect, pieces: AsyncGenerator[RawChunk, None], *, stream: bool
+) -> web.StreamResponse:
+    """Send an answer as it comes, or as a whole."""
     async with aclosing(pieces):
-        if request.stream:
+        if stream:
             return await _stream(call, dialect, pieces)
         body = b"".join([piece.data async for piece in pieces])
     return web.Response(body=body, content_type="application/json")
@@ -72,17 +78,28 @@ def caller(call: Call[Any], seconds: float) -> Context:
 
 def _pieces(call: Call[Anything], request: RawRequest, dialect: Dialect) -> AsyncGenerator[RawChunk, None]:
     """Yield the answer of the alias, else of the graph; NotFound when there is neither."""
-    gateway = call.engine.gateway
-    if gateway.knows(request.model):
-        limits = gateway.limits(request.model)
-        return gateway.answer(RelayAsk(request, dialect), request.model, limits, caller(call, limits.timeout))
-    if request.model in call.engine.graphs.names():
+    if is_graph(call, request.model):
         return answer_of_graph(call, request, dialect)
-    raise NotFound(f"There is no model {request.model[:100]}; GET /v1/models lists aliases and graphs.")
+    return answer_of_alias(call, request, dialect)
+
+
+def is_graph(call: Call[Any], model: str) -> bool:
+    """Whether a graph answers, and no alias; NotFound when there is neither."""
+    if call.engine.gateway.knows(model):
+        return False
+    if model in call.engine.graphs.names():
+        return True
+    raise NotFound(f"There is no model {model[:100]}; GET /v1/models lists aliases and graphs.")
+
+
+def answer_of_alias(call: Call[Any], request: RawRequest, dialect: Dialect) -> AsyncGenerator[RawChunk, None]:
+    """Yield the answer of a model."""
+    gateway, limits = call.engine.gateway, call.engine.gateway.limits(request.model)
+    return gateway.answer(RelayAsk(request, dialect), request.model, limits, caller(call, limits.timeout))
 
 
 async def _stream(
-    call: Call[Anything], dialect: DoorDialect, pieces: AsyncGenerator[RawChunk, None]
+    call: Call[Any], dialect: DoorDialect, pieces: AsyncGenerator[RawChunk, None]
 ) -> web.StreamResponse:
     """Send the pieces as they come; what fails before the first one is an answer with a status."""
     first = await anext(pieces, None)

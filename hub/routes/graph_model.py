@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -29,6 +29,15 @@ async def answer_of_graph(
     call: Call[Anything], request: RawRequest, dialect: Dialect
 ) -> AsyncGenerator[RawChunk, None]:
     """Run the graph and yield its answer.  The run goes on when the client leaves: it is its thread's."""
+    view = await RunView.of(call.engine, call.tenant, await start(call, request, dialect))
+    writer = dialect.writer(request, request.model)
+    async with aclosing(said_by(view)) as words:
+        async for _, delta in words:
+            yield RawChunk(writer.write(delta), delta.content, delta.usage, delta.finish)
+
+
+async def start(call: Call[Anything], request: RawRequest, dialect: Dialect) -> Run:
+    """Begin the run that answers a request."""
     asked = read_as(dialect, request)
     run = await call.engine.runs.start(
         StartRun(
@@ -40,10 +49,7 @@ async def answer_of_graph(
         )
     )
     call.span.set(run=run.id, thread=run.thread)
-    writer = dialect.writer(request, request.model)
-    async with aclosing(_deltas(call, run)) as deltas:
-        async for delta in deltas:
-            yield RawChunk(writer.write(delta), delta.content, delta.usage, delta.finish)
+    return run
 
 
 async def input_of(engine: Engine, graph: str, asked: ChatRequest) -> JsonObject:
@@ -72,49 +78,79 @@ def _last_text(asked: ChatRequest) -> str:
     raise InvalidInput("There is no message of a user; add one.")
 
 
-async def _deltas(call: Call[Anything], started: Run) -> AsyncGenerator[Delta, None]:
-    view = await RunView.of(call.engine, call.tenant, started)
-    said = Said()
+class Word(NamedTuple):
+    """A piece of an answer, and the seq that it has on its thread."""
+
+    seq: int
+    delta: Delta
+
+
+async def said_by(view: RunView, seen: int | None = None) -> AsyncGenerator[Word, None]:
+    """Yield what a run says, from its beginning: live, and from its thread's log what was said before.
+
+    `seen` is the seq up to which a client has it already.  Restarted when a step takes something back
+    that was said, the run's own error when it fails.
+    """
+    said, last = Said(seen), view.start
     async with aclosing(view.looks()) as looks:
         async for look in looks:
             for event in look.events:
-                if piece := said.piece(event):
-                    yield piece
+                last = event.seq
+                if word := said.word(event):
+                    yield word
     run = await view.ended()
     if run.status is not RunStatus.SUCCESS:
-        raise _failure(run)
+        raise failure_of(run)
     if not said.texts:
-        yield Delta(text=_text(run.output or {}))
-    yield Delta(usage=said.usage, finish="stop")
+        yield Word(last, Delta(text=_text(run.output or {})))
+    yield Word(last, Delta(usage=said.usage, finish="stop"))
 
 
 class Said:
-    """What the steps of a run have said so far: texts of one after the other, and what that used."""
+    """What the steps of a run have said so far: texts of one after the other, and what that used.
 
-    def __init__(self) -> None:
+    A block whose beginning is no longer held is said when it finishes, at the place of its first piece:
+    who was there then has seen a part of it.
+    """
+
+    def __init__(self, seen: int | None = None) -> None:
         self.texts: set[str] = set()
         self.usage = Usage()
-        self._last = ""
+        self._seen, self._last = seen, ""
+        self._begun: set[tuple[str, int]] = set()
+        self._told: set[tuple[str, int]] = set()
 
-    def piece(self, event: Event) -> Delta | None:
+    def word(self, event: Event) -> Word | None:
         """Return what an event adds to the answer; Restarted when it takes something back."""
         if event.method != "messages":
             return None
         data, id = event.data, event.data["message_id"]
+        block = (id, data.get("index", 0))
         match data["event"]:
-            case "content-block-delta" if data["delta"]["type"] == "text-delta":
-                between = "\n\n" if self._last not in ("", id) else ""
-                self._last = id
-                self.texts.add(id)
-                return Delta(text=between + data["delta"]["text"])
-            case "content-block-delta" if data["delta"]["type"] == "reasoning-delta":
-                return Delta(reasoning=data["delta"]["reasoning"])
+            case "content-block-start":
+                self._begun.add(block)
+            case "content-block-delta" if block in self._begun:
+                return self._word(event.seq, block, data["delta"])
+            case "content-block-finish" if block not in self._told:
+                return self._word(data["at"][1] + 1, block, data["content"])
             case "message-finish" if used := data.get("usage"):
                 sums = (self.usage.input_tokens + used["input_tokens"], self.usage.output_tokens)
                 self.usage = Usage(sums[0], sums[1] + used["output_tokens"])
-            case "error" if id in self.texts:
+            case "error" if id in self.texts or (self._seen is not None and event.seq > self._seen):
                 raise Restarted("A step begins its text anew, so what came is void; ask again.")
         return None
+
+    def _word(self, seq: int, block: tuple[str, int], content: Mapping[str, Any]) -> Word | None:
+        self._told.add(block)
+        if reasoning := content.get("reasoning"):
+            return Word(seq, Delta(reasoning=reasoning))
+        if not (text := content.get("text")):
+            return None
+        id, _ = block
+        between = "\n\n" if self._last not in ("", id) else ""
+        self._last = id
+        self.texts.add(id)
+        return Word(seq, Delta(text=between + text))
 
 
 def _text(output: Mapping[str, Any]) -> str:
@@ -123,7 +159,8 @@ def _text(output: Mapping[str, Any]) -> str:
     return texts[0] if len(texts) == 1 else orjson.dumps(dict(output), default=str).decode()
 
 
-def _failure(run: Run) -> HubbubError:
+def failure_of(run: Run) -> HubbubError:
+    """Return why a run has no answer."""
     if run.status is RunStatus.INTERRUPTED:
         return Conflict(f"The run {run.id} waits for a person; answer it on its thread {run.thread}.")
     error = run.error or {}

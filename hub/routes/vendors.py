@@ -11,7 +11,6 @@ from aiohttp import web
 
 from hub.dialects.chat import Chat
 from hub.dialects.messages import Messages
-from hub.dialects.responses import Responses
 from hub.endpoint import Anything, Call, Endpoint, Nothing, reply
 from hub.routes.door import answer, caller, read_request
 from runtime.errors import InvalidInput, NotFound
@@ -19,7 +18,7 @@ from runtime.gateway.relaying import EmbedAsk
 from runtime.types import Embeddings, JsonObject, Usage
 
 _MOST_TEXTS = 2048
-_CHAT, _MESSAGES, _RESPONSES = Chat(), Messages(), Responses()
+_CHAT, _MESSAGES = Chat(), Messages()
 
 
 async def chat(call: Call[Anything]) -> web.StreamResponse:
@@ -30,11 +29,6 @@ async def chat(call: Call[Anything]) -> web.StreamResponse:
 async def messages(call: Call[Anything]) -> web.StreamResponse:
     """Answer in Anthropic's words."""
     return await answer(call, _MESSAGES)
-
-
-async def responses(call: Call[Anything]) -> web.StreamResponse:
-    """Answer in the words of OpenAI's Responses."""
-    return await answer(call, _RESPONSES)
 
 
 async def models(call: Call[Nothing]) -> web.Response:
@@ -104,7 +98,6 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/models", "model.list", models),
     Endpoint("GET", "/v1/models/{name}", "model.get", model),
     Endpoint("POST", "/v1/chat/completions", "chat", chat, Anything, long=True),
-    Endpoint("POST", "/v1/responses", "responses", responses, Anything, long=True),
     Endpoint("POST", "/v1/messages", "messages", messages, Anything, long=True),
     Endpoint("POST", "/v1/embeddings", "embeddings", embeddings, Anything, long=True),
 )

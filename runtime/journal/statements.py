@@ -129,7 +129,19 @@ INSERT INTO writer VALUES (1, '', x'90');
 """
 SCHEMA += folds.SCHEMA
 
-ADDITIONS = fact_folds.ADDITIONS
+ADDITIONS = """
+CREATE TABLE IF NOT EXISTS responses (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, created_at REAL NOT NULL, request BLOB NOT NULL,
+    run TEXT NOT NULL, answer BLOB, events BLOB NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX IF NOT EXISTS responses_by_age ON responses (created_at);
+-- The response of a run has its id.
+CREATE TRIGGER IF NOT EXISTS run_takes_its_response_along AFTER DELETE ON runs BEGIN
+    DELETE FROM responses WHERE tenant = old.tenant AND id = 'resp_' || replace(old.id, '-', '');
+END;
+"""
+ADDITIONS += fact_folds.ADDITIONS
 ADDITIONS += """
 -- The same event sent twice has the same key: it counts once.
 CREATE TABLE IF NOT EXISTS interactions (
@@ -362,5 +374,11 @@ STATEMENTS: dict[str, Statement] = {
     "graph.keep": Statement("INSERT OR IGNORE INTO graph_texts VALUES (?, ?, ?, ?, ?)"),
     "graph.publish": Statement("INSERT OR REPLACE INTO publications VALUES (?, ?)"),
     "graph.withdraw": Statement("DELETE FROM publications WHERE graph = ?1"),
+    "response.put": Statement("INSERT OR REPLACE INTO responses VALUES (?, ?, ?, ?, ?, ?, ?)"),
+    "response.end": Statement("UPDATE responses SET answer = ?3, events = ?4 WHERE tenant = ?1 AND id = ?2"),
+    "response.delete": Statement("DELETE FROM responses WHERE tenant = ?1 AND id = ?2", "gone"),
+    "responses.sweep": Statement(
+        "DELETE FROM responses WHERE rowid IN (SELECT rowid FROM responses WHERE created_at < ?1 LIMIT ?2)"
+    ),
     "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
 }

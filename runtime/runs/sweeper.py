@@ -1,4 +1,4 @@
-"""Takes away threads whose time is over."""
+"""Takes away what has had its time: threads, and answers that are kept by their id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sweeper:
     """Looks now and then.
 
     `keep` are the seconds a thread stays that nobody touches; None is for ever.  `prune` takes away all
-    but the newest state of threads.
+    but the newest state of threads, `forget` what else is due.
     """
 
     def __init__(
@@ -31,8 +31,10 @@ class Sweeper:
         threads: Threads,
         prune: Callable[[Sequence[str]], Awaitable[None]],
         keep: float | None,
+        forget: Callable[[], Awaitable[None]],
     ) -> None:
         self._journal, self._threads, self._prune, self._keep = journal, threads, prune, keep
+        self._forget = forget
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -40,8 +42,9 @@ class Sweeper:
             swept = 0
             try:
                 swept = await self.sweep()
+                await self._forget()
             except StorageError as error:
-                _log.warning("expired threads stay for now", reason=str(error))
+                _log.warning("what is expired stays for now", reason=str(error))
             if swept < _AT_ONCE:
                 await asyncio.sleep(_EVERY)
 

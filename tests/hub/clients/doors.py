@@ -38,7 +38,7 @@ class Parrot:
             said = repr([dict(message) for message in request.messages]) + repr(request.response_format)
         for word in said.split(" "):
             yield Delta(text=word + " ")
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05 if said.startswith("slowly") else 0)
         yield Delta(usage=used, finish="length" if request.max_tokens == 1 else "stop")
 
 

@@ -63,7 +63,8 @@ async def test_a_streamed_answer_is_put_together_by_the_sdk(client: AsyncOpenAI,
     if model != "up":  # aimock gives its events no numbers
         stream = await client.responses.create(model=model, input="say hello", stream=True)
         numbers = [event.sequence_number async for event in stream]
-        assert numbers == list(range(len(numbers)))
+        assert numbers == sorted(set(numbers))
+        assert numbers[:2] == [0, 1]
 
 
 @pytest.mark.parametrize("model", ["up", "chat", "parrot"])
@@ -122,9 +123,28 @@ async def test_a_stream_that_breaks_ends_with_an_error(client: AsyncOpenAI) -> N
     assert "broke off" in events[-1].message
 
 
-async def test_what_the_model_cannot_keep_is_refused(client: AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="has no previous_response_id"):
+async def test_what_nobody_keeps_is_refused(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="There is no response resp_1") as caught:
         await client.responses.create(model="parrot", input="hi", previous_response_id="resp_1")
+    assert caught.value.code == "previous_response_not_found"
+    with pytest.raises(openai.BadRequestError, match="Conversations are not kept"):
+        await client.responses.create(model="parrot", input="hi", conversation="conv_1")
+
+
+@pytest.mark.parametrize("model", ["up", "chat", "parrot"])
+async def test_a_conversation_goes_on_from_what_is_stored(client: AsyncOpenAI, model: str) -> None:
+    first = await client.responses.create(model=model, input="say hello")
+    second = await client.responses.create(
+        model="parrot", input=[{"role": "user", "content": "repeat"}], previous_response_id=first.id
+    )
+    assert "say hello" in second.output_text
+    assert first.output_text.strip() in second.output_text
+    third = await client.responses.create(model=model, input="say hello", previous_response_id=second.id)
+    assert third.output_text
+    items = [item async for item in client.responses.input_items.list(third.id, order="asc", limit=2)]
+    assert [getattr(item, "role", "") for item in items] == ["user", "assistant", "user", "assistant", "user"]
+    newest = [item async for item in client.responses.input_items.list(third.id)]
+    assert [item.id for item in newest] == [item.id for item in reversed(items)]
 
 
 # --------------------------------------------------------------------------- the provider

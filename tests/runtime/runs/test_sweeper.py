@@ -18,7 +18,8 @@ from .conftest import World
 
 def sweeper(world: World, keep: float | None = None) -> Sweeper:
     engine = world.engine
-    return Sweeper(engine.journal, engine.threads, JournalSaver(engine.journal).aprune, keep)
+    prune, forget = JournalSaver(engine.journal).aprune, engine.responses.sweep
+    return Sweeper(engine.journal, engine.threads, prune, keep, forget)
 
 
 async def expire(world: World, id: str, how: str) -> Thread:

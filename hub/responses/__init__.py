@@ -1,0 +1,1 @@
+"""Responses that outlive their request: come back to, cancelled, and gone on from."""
