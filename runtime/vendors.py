@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
@@ -161,15 +163,12 @@ class Service:
         """Yield the bytes of the answer to a request that is passed on; errors as in `chunks`."""
         import aiohttp
 
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
-            connector = aiohttp.TCPConnector(limit=0)
-            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True)
+        session = self._session or await self._open()
         begun = False
         headers = {**self._door.headers, **request.headers, "Content-Type": "application/json"}
         body = orjson.dumps({**request.body, "model": request.model})
         try:
-            async with self._session.post(self._door.base_url + path, data=body, headers=headers) as answer:
+            async with session.post(self._door.base_url + path, data=body, headers=headers) as answer:
                 if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise self.vendor.refusal(answer.status, _json(await answer.read()), answer.headers)
                 begun = True
@@ -179,6 +178,18 @@ class Service:
             if begun:
                 raise self.vendor.broken("broke off in the middle of its answer") from error
             raise self.vendor.unreachable(error) from error
+
+    async def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        async with self._making:
+            if self._session is None:
+                # Once: the session would ask the environment in two other threads, for each request.
+                proxy = await asyncio.to_thread(_proxy, self._door.base_url)
+                timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
+                connector = aiohttp.TCPConnector(limit=0)
+                self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, proxy=proxy)
+            return self._session
 
     async def chunks(self, path: str, body: bytes) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of an answer as they come; ModelError for a refusal or a broken line."""
@@ -248,6 +259,12 @@ class Service:
         if begun:
             return self.vendor.broken("broke off in the middle of its answer")
         return self.vendor.unreachable(error)
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for an address."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def _json(body: bytes) -> Any:

@@ -63,16 +63,18 @@ class Remembered(Generic[P]):
             return self._again(packed, "semantic")
         return None
 
-    async def kept(self, pieces: AsyncGenerator[P, None]) -> AsyncGenerator[P, None]:
+    def kept(self, pieces: AsyncGenerator[P, None]) -> AsyncGenerator[P, None]:
         """Yield the pieces of a new answer, and keep them when it is a whole one."""
+        return self._seen(pieces) if self._settings.on else pieces
+
+    async def _seen(self, pieces: AsyncGenerator[P, None]) -> AsyncGenerator[P, None]:
         seen: list[P] = []
         async with aclosing(pieces):
             async for piece in pieces:
-                if self._settings.on:
-                    seen.append(piece)
-                    if piece.finish in _KEPT:
-                        # Before the last piece is given away: whoever has it may not come back.
-                        await self._keep(self._call.ask.pack(seen))
+                seen.append(piece)
+                if piece.finish in _KEPT:
+                    # Before the last piece is given away: whoever has it may not come back.
+                    await self._keep(self._call.ask.pack(seen))
                 yield piece
 
     async def _alike(self, least: float) -> bytes | None:

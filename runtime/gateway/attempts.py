@@ -110,13 +110,12 @@ class Attempt(Generic[P]):
 
     def _noted(self, piece: P) -> P:
         """Take down what a piece says of usage and end; returns it with the price."""
+        told: dict[str, Any] = {}
         if piece.usage is not None:
-            self._usage = self._books.prices.priced(piece.usage, self._candidate)
-            piece = replace(piece, usage=self._usage)  # type: ignore[type-var]
+            told["usage"] = self._usage = self._books.prices.priced(piece.usage, self._candidate)
         if piece.finish:
-            self._finish = piece.finish
-            piece = replace(piece, model=self._candidate.label)  # type: ignore[type-var]
-        return piece
+            self._finish, told["model"] = piece.finish, self._candidate.label
+        return replace(piece, **told) if told else piece  # type: ignore[type-var]
 
     def _describe(self, span: Span) -> None:
         span.set(retry=self._retry or None)

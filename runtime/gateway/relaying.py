@@ -46,17 +46,18 @@ class RelayAsk:
         self._request, self._dialect = request, dialect
         self.whole = not request.stream
 
-    async def pieces(
-        self, candidate: Candidate, ctx: Context, deadline: float
-    ) -> AsyncGenerator[RawChunk, None]:
+    def pieces(self, candidate: Candidate, ctx: Context, deadline: float) -> AsyncGenerator[RawChunk, None]:
         """Yield the bytes of a candidate's answer."""
         found = candidate.registered
-        asked = replace(self._request, model=candidate.model)
         if self._dialect.name in getattr(found.value, "dialects", ()):
-            async with aclosing(guard.stream(found, "relay", asked, ctx, deadline=deadline)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-            return
+            asked = replace(self._request, model=candidate.model)
+            return guard.stream(found, "relay", asked, ctx, deadline=deadline)
+        return self._translated(candidate, ctx, deadline)
+
+    async def _translated(
+        self, candidate: Candidate, ctx: Context, deadline: float
+    ) -> AsyncGenerator[RawChunk, None]:
+        found = candidate.registered
         request = replace(read_as(self._dialect, self._request), model=candidate.model)
         writer = self._dialect.writer(self._request, candidate.label)
         async with aclosing(guard.stream(found, "stream", request, ctx, deadline=deadline)) as deltas:
