@@ -86,7 +86,10 @@ def build_app(engine: Engine, patience: Patience | None = None) -> web.Applicati
     settings = engine.settings
     app = web.Application(middlewares=[guard], client_max_size=settings.hub.limits.message)
     app[ENGINE] = engine
-    app[KEYRING] = Keyring(engine.journal, engine.boot_token, settings.auth.mode)
+    app[KEYRING] = Keyring(
+        *(engine.journal, engine.boot_token, settings.auth.mode),
+        bound=lambda key: engine.gateway.limit_key(key.id, key.limits),
+    )
     app[ATTEMPTS] = Attempts()
     app[ORIGINS] = Origins(settings.hub.host, settings.hub.hosts, settings.hub.origins)
     app[BACKGROUND] = Background()

@@ -13,19 +13,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from aiohttp import web
 
 from hub.parts import ATTEMPTS, KEYRING
 from runtime.errors import NotFound, Overloaded, Unauthenticated
-from runtime.ports import ApiKey
+from runtime.ports import ApiKey, KeyLimits
 
 TENANT = "default"
 """Whose everything is while nobody has to say who they are."""
 
 COOKIE = "hubbub_session"
 SESSION_SECONDS = 12 * 3600
+
+UNBOUND: Final = KeyLimits()
 
 _PREFIX = "hk"
 _ID_BYTES = 8
@@ -59,34 +61,42 @@ class KeyStore(Protocol):
         """Store or replace a key."""
 
 
-def mint_key(name: str, tenant: str) -> tuple[ApiKey, str]:
+def mint_key(name: str, tenant: str, limits: KeyLimits = UNBOUND) -> tuple[ApiKey, str]:
     """Make a key: its record, and the text its owner is shown this once."""
     id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
-    return ApiKey(id, _digest(secret), tenant, name, time.time()), f"{_PREFIX}_{id}_{secret}"
+    key = ApiKey(id, _digest(secret), tenant, name, time.time(), limits=limits)
+    return key, f"{_PREFIX}_{id}_{secret}"
 
 
 class Keyring:
-    """The keys of this hub, in memory; the journal keeps them."""
+    """The keys of this hub, in memory; the journal keeps them.  `bound` is told of those with limits."""
 
-    def __init__(self, store: KeyStore, boot_token: str, mode: Literal["open", "keys"]) -> None:
-        self._store, self._mode = store, mode
+    def __init__(
+        self,
+        store: KeyStore,
+        boot_token: str,
+        mode: Literal["open", "keys"],
+        bound: Callable[[ApiKey], None] = lambda _: None,
+    ) -> None:
+        self._store, self._mode, self._bound = store, mode, bound
         self._boot = _digest(boot_token)
         self._session_key = hashlib.sha256(b"session\0" + boot_token.encode()).digest()
         self._keys: dict[str, ApiKey] = {}
 
     async def load(self) -> None:
         """Read the keys from the journal."""
-        self._keys = {key.id: key for key in await self._store.keys()}
+        for key in await self._store.keys():
+            self._know(key)
 
     def list(self) -> list[ApiKey]:
         """Return all keys, oldest first, revoked ones too."""
         return sorted(self._keys.values(), key=lambda key: key.created_at)
 
-    async def create(self, name: str, tenant: str) -> tuple[ApiKey, str]:
+    async def create(self, name: str, tenant: str, limits: KeyLimits = UNBOUND) -> tuple[ApiKey, str]:
         """Make a key and store it; returns its record and its text."""
-        key, text = mint_key(name, tenant)
+        key, text = mint_key(name, tenant, limits)
         await self._store.put_key(key)
-        self._keys[key.id] = key
+        self._know(key)
         return key, text
 
     async def revoke(self, id: str) -> ApiKey:
@@ -114,6 +124,11 @@ class Keyring:
         # The digest is computed for an unknown id too, so that time does not tell which ids exist.
         same = hmac.compare_digest(_digest(secret), key.digest if key else self._boot)
         return Principal(key.tenant, key.id) if same and key and not key.revoked else None
+
+    def _know(self, key: ApiKey) -> None:
+        self._keys[key.id] = key
+        if key.limits != UNBOUND:
+            self._bound(key)
 
     # ----------------------------------------------------------------- sessions of browsers
 

@@ -61,6 +61,11 @@ class Call(Generic[Given]):
         """Whose threads and runs this is about."""
         return self.principal.tenant
 
+    @property
+    def key(self) -> str:
+        """The id of the API key that it came with, "" without one."""
+        return self.principal.key or ""
+
     def path(self, name: str) -> str:
         """Return a part of the path."""
         return self.request.match_info[name]

@@ -82,7 +82,7 @@ async def fork(call: Call[Any], command: Command) -> JsonObject:
         metadata=given.metadata or {},
         idempotency_key=given.idempotency_key or call.idempotency_key,
         traceparent=call.span.traceparent or command.traceparent or call.traceparent,
-        options=RunOptions(checkpoint=given.checkpoint_id),
+        options=RunOptions(checkpoint=given.checkpoint_id, key=call.key),
     )
     run = await call.engine.runs.start(request)
     call.span.set(run=run.id)

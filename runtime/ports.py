@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from runtime.types import (
     CatalogueItem,
@@ -395,6 +395,19 @@ class RunChange:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What one key may use of the models, within what its tenant may (0: no limit).
+
+    `budget_usd` are US dollars in a day or month of UTC.
+    """
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    budget_usd: float = 0.0
+    budget_per: Literal["day", "month"] = "day"
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """An API key at rest: only the SHA-256 of the secret part is kept."""
 
@@ -404,6 +417,7 @@ class ApiKey:
     name: str
     created_at: float
     revoked: bool = False
+    limits: KeyLimits = KeyLimits()
 
 
 class Journal(Protocol):
@@ -668,6 +682,9 @@ class UsageLog(Protocol):
 
     async def usage(self, query: UsageQuery) -> list[JsonObject]:
         """Return the sums of each group, in the order of the groups; costs in US dollars."""
+
+    async def spent(self, key: str, first: str) -> float:
+        """Return the US dollars that the calls of an API key have cost since a day (ISO 8601)."""
 
 
 class FactLog(Protocol):

@@ -414,7 +414,7 @@ class RunOptions:
     `turn` counts how often a person has answered it; `injected` are the messages sent into it since.
     `fingerprint` is what an idempotency key was used for.  A `sync` run waits for each checkpoint.
     A `canary` is a run on a version that only a share of the threads gets.  One in the `background`
-    lets all others go first.
+    lets all others go first.  `key` is the id of the API key that asked for it.
     """
 
     multitask: str = "enqueue"
@@ -432,6 +432,7 @@ class RunOptions:
     sync: bool = False
     canary: bool = False
     background: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -662,7 +663,8 @@ class ModelCall:
     """What one call of a model used; never what it was about.
 
     `at` is when it ended, in Unix seconds; `model` the candidate that was asked, as `[models.ALIAS] use`
-    names it.  `finish` is "" for a call that broke off.  `run` and `thread` are "" outside of runs.
+    names it.  `finish` is "" for a call that broke off.  `run` and `thread` are "" outside of runs, `key`
+    is the id of the API key on whose behalf it was made.
     """
 
     at: float
@@ -674,6 +676,7 @@ class ModelCall:
     model: str
     finish: str
     usage: Usage
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from runtime.journal.graphs import JournalGraphs
 from runtime.journal.interactions import JournalInteractions
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
+from runtime.ports import KeyLimits
 from runtime.recommend.refits import Refits
 from runtime.search import IndexRequest, Search, read_labels
 from runtime.settings import Settings
@@ -49,10 +50,10 @@ class Local:
             async for measured in done:
                 yield asdict(measured)
 
-    async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
+    async def new_key(self, name: str, tenant: str, limits: KeyLimits) -> Mapping[str, Any]:
         """Make an API key and keep its hash."""
         async with _keyring(self._settings) as keyring:
-            key, text = await keyring.create(name, tenant)
+            key, text = await keyring.create(name, tenant, limits)
         return {"id": key.id, "key": text, "name": key.name, "tenant": key.tenant}
 
     async def revoke_key(self, id: str) -> None:

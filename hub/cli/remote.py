@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import orjson
 
 from hub.cli.workspace import Door, Task
 from runtime.errors import CannotStart, HubbubError, NotFound
+from runtime.ports import KeyLimits
 
 _NOT_FOUND = 404
 _REFUSED = 400
@@ -51,9 +53,9 @@ class Remote:
         async for line in self._stream(f"/admin/search/{task}", body):
             yield line
 
-    async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
+    async def new_key(self, name: str, tenant: str, limits: KeyLimits) -> Mapping[str, Any]:
         """Make an API key in the hub."""
-        return await self._ask("POST", "/admin/keys", {"name": name, "tenant": tenant})
+        return await self._ask("POST", "/admin/keys", {"name": name, "tenant": tenant, **asdict(limits)})
 
     async def revoke_key(self, id: str) -> None:
         """Revoke an API key in the hub; it is refused from then on."""

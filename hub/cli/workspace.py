@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.cli.program import Target
+    from runtime.ports import KeyLimits
     from runtime.settings import Settings
 
 Task: TypeAlias = Literal["eval", "tune"]
@@ -55,7 +56,7 @@ class Desk(Protocol):
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Measure or tune search on labelled queries; yields each `Measured`, the last with the report."""
 
-    async def new_key(self, name: str, tenant: str) -> Mapping[str, Any]:
+    async def new_key(self, name: str, tenant: str, limits: KeyLimits) -> Mapping[str, Any]:
         """Make an API key; its text (`key`) is in the answer and kept nowhere."""
 
     async def revoke_key(self, id: str) -> None:

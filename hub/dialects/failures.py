@@ -47,8 +47,13 @@ _STATUSES: Final[Mapping[int, Told]] = {
     504: Told(504, "timeout", "api_error", "api_error"),
 }
 _INTERNAL = Told(500, "internal", "api_error", "api_error")
+_CAUSES: Final[Mapping[str, Told]] = {
+    errors.BudgetSpent.code: Told(429, "insufficient_quota", "insufficient_quota", "rate_limit_error"),
+    errors.Overloaded.code: _STATUSES[429],
+    errors.InvalidInput.code: _STATUSES[400],
+}
+"""How a step of a graph failed, by the code of its cause."""
 _NO_RESPONSE = Told(404, "response_not_found", "invalid_request_error", "not_found_error")
-_SPENT = Told(429, "insufficient_quota", "insufficient_quota", "rate_limit_error")
 
 
 def is_vendor_door(path: str) -> bool:
@@ -59,7 +64,9 @@ def is_vendor_door(path: str) -> bool:
 def told(error: BaseException, status: int) -> Told:
     """Return how an error is told; `status` is what other addresses answer with."""
     if isinstance(error, errors.BudgetSpent):
-        return _SPENT
+        return _CAUSES[error.code]
+    if isinstance(error, errors.StepFailed):
+        return _CAUSES.get(error.cause_code, _INTERNAL)
     if isinstance(error, errors.ModelError):
         return _REASONS[error.reason]
     if isinstance(error, errors.NoSuchResponse):
@@ -71,7 +78,8 @@ def told(error: BaseException, status: int) -> Told:
 
 def headers(error: BaseException) -> dict[str, str]:
     """Return what keeps a client from trying again where we already have."""
-    if isinstance(error, errors.ModelError | errors.BudgetSpent):
+    spent = isinstance(error, errors.StepFailed) and error.cause_code == errors.BudgetSpent.code
+    if spent or isinstance(error, errors.ModelError | errors.BudgetSpent):
         return {"x-should-retry": "false"}
     return {}
 
@@ -86,4 +94,6 @@ def body(path: str, found: Told, sentence: str, code: str | None = None) -> Json
 
 def broke_off(error: BaseException, path: str, sentence: str) -> JsonObject:
     """Return the error that ends a stream whose answer is not whole."""
-    return body(path, told(error, 500), sentence, getattr(error, "stream_code", "incomplete"))
+    found = told(error, 500)
+    code = found.code if found in _CAUSES.values() else getattr(error, "stream_code", "incomplete")
+    return body(path, found, sentence, code)

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import orjson
@@ -19,7 +19,7 @@ from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.parts import KEYRING
 from hub.publishing import outcome_object, waiting_runs
 from runtime.errors import HubbubError, InvalidInput, NotFound
-from runtime.ports import ApiKey
+from runtime.ports import ApiKey, KeyLimits
 from runtime.search import IndexRequest, Measured, read_labels
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject
@@ -69,6 +69,10 @@ class NewKey(msgspec.Struct, forbid_unknown_fields=True):
 
     name: str
     tenant: str = TENANT
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] = 0
+    tokens_per_minute: Annotated[int, msgspec.Meta(ge=0)] = 0
+    budget_usd: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    budget_per: Literal["day", "month"] = "day"
 
 
 async def index(call: Call[Indexing]) -> web.StreamResponse:
@@ -174,7 +178,9 @@ async def create_key(call: Call[NewKey]) -> web.Response:
     """Make an API key; its text is in this answer and kept nowhere."""
     for name in (call.given.name, call.given.tenant):
         _check_name(name)
-    key, text = await call.request.app[KEYRING].create(call.given.name, call.given.tenant)
+    given = call.given
+    limits = KeyLimits(given.requests_per_minute, given.tokens_per_minute, given.budget_usd, given.budget_per)
+    key, text = await call.request.app[KEYRING].create(given.name, given.tenant, limits)
     return reply({**_key(key), "key": text}, status=201)
 
 
@@ -190,6 +196,7 @@ def _key(key: ApiKey) -> JsonObject:
         "tenant": key.tenant,
         "created_at": key.created_at,
         "revoked": key.revoked,
+        "limits": asdict(key.limits),
     }
 
 

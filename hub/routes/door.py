@@ -72,6 +72,7 @@ def caller(call: Call[Any], seconds: float) -> Context:
         log=_log,
         services=call.engine.services,
         emitter=lambda delta: None,
+        key=call.key,
     )
     return cast(Context, made)
 

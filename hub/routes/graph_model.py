@@ -13,7 +13,18 @@ from hub.routes.run_view import RunView
 from runtime.errors import Conflict, HubbubError, InvalidInput, ModelError, StepFailed
 from runtime.gateway.relaying import Dialect, read_as
 from runtime.runs.run import StartRun
-from runtime.types import ChatRequest, Delta, Event, JsonObject, RawChunk, RawRequest, Run, RunStatus, Usage
+from runtime.types import (
+    ChatRequest,
+    Delta,
+    Event,
+    JsonObject,
+    RawChunk,
+    RawRequest,
+    Run,
+    RunOptions,
+    RunStatus,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from runtime.engine import Engine
@@ -46,6 +57,7 @@ async def start(call: Call[Anything], request: RawRequest, dialect: Dialect) -> 
             input=await input_of(call.engine, request.model, asked),
             idempotency_key=call.idempotency_key,
             traceparent=call.traceparent,
+            options=RunOptions(key=call.key),
         )
     )
     call.span.set(run=run.id, thread=run.thread)

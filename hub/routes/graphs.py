@@ -14,7 +14,7 @@ from hub.failures import RUN_STATUS, respond
 from hub.routes.run_stream import HEADERS
 from hub.routes.run_view import RunView, interrupts_of
 from runtime.runs.run import StartRun
-from runtime.types import Event, JsonObject, Run, RunStatus
+from runtime.types import Event, JsonObject, Run, RunOptions, RunStatus
 
 _SSE = "text/event-stream"
 
@@ -28,6 +28,7 @@ async def run(call: Call[Anything]) -> web.StreamResponse:
             input=call.given.value,
             idempotency_key=call.idempotency_key,
             traceparent=call.traceparent,
+            options=RunOptions(key=call.key),
         )
     )
     call.span.set(run=started.id, thread=started.thread)

@@ -15,7 +15,7 @@ from hub.routes.run_stream import HEADERS
 from hub.routes.run_view import HEARTBEAT
 from runtime.errors import HubbubError, NotFound
 from runtime.runs.run import StartRun
-from runtime.types import JsonObject, Run, RunStatus
+from runtime.types import JsonObject, Run, RunOptions, RunStatus
 
 _SSE = "text/event-stream"
 
@@ -102,6 +102,7 @@ async def _started(call: Call[Anything], name: str, arguments: JsonObject) -> Ru
             input=arguments,
             idempotency_key=call.idempotency_key,
             traceparent=call.traceparent,
+            options=RunOptions(key=call.key),
         )
     )
 

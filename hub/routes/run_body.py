@@ -95,6 +95,7 @@ def start_run(call: Call[Any], body: RunBody, thread: str | None) -> StartRun:
             start_at=_start_at(body.after_seconds),
             webhook=_webhook(call, body),
             sync=body.durability == "sync",
+            key=call.key,
             ephemeral=thread is None and body.on_completion != "keep",
         ),
     )

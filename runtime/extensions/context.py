@@ -61,6 +61,8 @@ class CallContext:
     log: Log
     services: Services
     emitter: Callable[[Delta], None]
+    key: str = ""
+    """The id of the API key on whose behalf it is made."""
 
     def emit(self, delta: Delta) -> None:
         """Send a piece of text to whoever watches the run."""

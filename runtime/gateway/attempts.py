@@ -136,6 +136,7 @@ class Attempt(Generic[P]):
                 model=candidate.label,
                 finish=self._finish,
                 usage=usage,
+                key=key_of(ctx),
             )
         )
         metrics = self._books.telemetry.metrics
@@ -164,6 +165,11 @@ class Attempt(Generic[P]):
             f"raise [models.{alias}] {name}, or ask again.",
             reason="timeout",
         )
+
+
+def key_of(ctx: Context) -> str:
+    """Return the id of the API key on whose behalf a call is made, "" where there is none."""
+    return ctx.key if isinstance(ctx, CallContext) else ""
 
 
 def _within(ctx: Context, end: float) -> Any:

@@ -15,7 +15,7 @@ from runtime.extensions.context import CallContext
 from runtime.extensions.deadline import Deadline
 from runtime.gateway.answers import Answers, Embed, no_model
 from runtime.gateway.asking import Ask, ChatAsk, P
-from runtime.gateway.attempts import Bookkeeping, Call
+from runtime.gateway.attempts import Bookkeeping, Call, key_of
 from runtime.gateway.flights import Flights
 from runtime.gateway.models import AliasInfo, describe
 from runtime.gateway.prices import Prices
@@ -23,7 +23,7 @@ from runtime.gateway.quotas import Quotas
 from runtime.gateway.reply import ReplyBuilder
 from runtime.gateway.road import Road
 from runtime.gateway.standing import Standings
-from runtime.ports import Cache, Context, UsageLog
+from runtime.ports import Cache, Context, KeyLimits, UsageLog
 from runtime.settings import ModelAlias, Settings
 from runtime.telemetry import Telemetry
 from runtime.types import ChatRequest, Delta, ModelCall, Reply
@@ -43,7 +43,7 @@ class Gateway:
     ) -> None:
         """`log` is told of every call of a model, however it ended; `cache` keeps answers."""
         self._aliases, self._catalog, self._log = settings.models, catalog, log
-        self._quotas = Quotas(settings, log.usage)
+        self._quotas = Quotas(settings, log)
         self._standings = Standings()
         books = Bookkeeping(telemetry, self._record, Prices())
         answers = Answers(cache or MemoryCache(), telemetry, embed)
@@ -62,6 +62,10 @@ class Gateway:
         """Return the model behind an alias, asked on behalf of `ctx`; NotFound when there is none."""
         return GatewayModel(self, alias, self.limits(alias), ctx)
 
+    def limit_key(self, id: str, limits: KeyLimits) -> None:
+        """Hold an API key to what it may use."""
+        self._quotas.limit_key(id, limits)
+
     def knows(self, alias: str) -> bool:
         """Whether there is such an alias."""
         return alias in self._aliases
@@ -79,10 +83,10 @@ class Gateway:
     ) -> AsyncGenerator[P, None]:
         """Yield an answer; its last piece has a `finish`.
 
-        ModelError when no candidate gave a whole one, Overloaded or BudgetSpent when the tenant may not
-        ask now.
+        ModelError when no candidate gave a whole one, Overloaded or BudgetSpent when the tenant or the key
+        may not ask now.
         """
-        await self._quotas.admit(ctx.tenant)
+        await self._quotas.admit(ctx.tenant, key_of(ctx))
         until = time.monotonic() + limits.timeout
         if not limits.coalesce:
             call = Call(ask, alias, limits, ctx, min(ctx.deadline, until))

@@ -153,6 +153,7 @@ def _context(scope: RunScope, found: Registered) -> CallContext:
         log=scope.log,
         services=scope.services,
         emitter=_nowhere,
+        key=run.options.key,
     )
 
 

@@ -179,6 +179,7 @@ class StepCall:
             log=self.scope.log,
             services=CountedServices(self.scope.services, self._count),
             emitter=emit,
+            key=run.options.key,
         )
 
 

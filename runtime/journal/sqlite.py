@@ -17,7 +17,7 @@ import orjson
 from runtime.errors import Conflict, NoSuchRun, NotFound, StorageError
 from runtime.journal.log import Log, Statements
 from runtime.journal.thread_search import STATE_UPDATED_AT, STATUS, condition, order
-from runtime.ports import ApiKey, RunChange
+from runtime.ports import ApiKey, KeyLimits, RunChange
 from runtime.types import (
     Cron,
     Event,
@@ -37,6 +37,7 @@ T = TypeVar("T")
 _decode_options = msgspec.json.Decoder(RunOptions).decode
 _decode_cron = msgspec.json.Decoder(Cron).decode
 _decode_webhook = msgspec.json.Decoder(Webhook).decode
+_decode_limits = msgspec.json.Decoder(KeyLimits).decode
 _decode_waiting = msgspec.json.Decoder(tuple[Interrupt, ...]).decode
 
 _REFUSED = {
@@ -74,7 +75,9 @@ _DATA = 6
 _PAGE_BYTES = 1 << 20
 """Bytes of events after which a page ends: a reader is not to hold a long history at once."""
 
-_SELECT_KEYS = "SELECT id, digest, tenant, name, created_at, revoked FROM keys"
+_SELECT_KEYS = (
+    "SELECT id, digest, tenant, name, created_at, revoked, limits FROM keys LEFT JOIN key_limits USING (id)"
+)
 
 
 class SqliteJournal:
@@ -406,14 +409,14 @@ class SqliteJournal:
         """List the API keys, oldest first."""
         rows = await self._rows(_SELECT_KEYS + " ORDER BY created_at", ())
         return [
-            ApiKey(id, digest, tenant, name, created_at, bool(revoked))
-            for id, digest, tenant, name, created_at, revoked in rows
+            ApiKey(id, digest, tenant, name, created_at, bool(revoked), _decode_limits(limits or b"{}"))
+            for id, digest, tenant, name, created_at, revoked, limits in rows
         ]
 
     async def put_key(self, key: ApiKey) -> None:
         """Store or replace an API key."""
         row = (key.id, key.digest, key.tenant, key.name, key.created_at, int(key.revoked))
-        await self.request([("key.put", row)])
+        await self.request([("key.put", row), ("key.limit", (key.id, orjson.dumps(key.limits)))])
 
 
 def _json(value: JsonObject | None) -> bytes | None:

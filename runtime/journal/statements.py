@@ -136,6 +136,11 @@ CREATE TABLE IF NOT EXISTS responses (
     PRIMARY KEY (tenant, id)
 );
 CREATE INDEX IF NOT EXISTS responses_by_age ON responses (created_at);
+CREATE TABLE IF NOT EXISTS key_limits (id TEXT PRIMARY KEY, limits BLOB NOT NULL) WITHOUT ROWID;
+-- In billionths of a US dollar, by days of UTC.
+CREATE TABLE IF NOT EXISTS key_spending (
+    key TEXT NOT NULL, day TEXT NOT NULL, cost INTEGER NOT NULL, PRIMARY KEY (key, day)
+) WITHOUT ROWID;
 -- The response of a run has its id.
 CREATE TRIGGER IF NOT EXISTS run_takes_its_response_along AFTER DELETE ON runs BEGIN
     DELETE FROM responses WHERE tenant = old.tenant AND id = 'resp_' || replace(old.id, '-', '');
@@ -381,4 +386,9 @@ STATEMENTS: dict[str, Statement] = {
         "DELETE FROM responses WHERE rowid IN (SELECT rowid FROM responses WHERE created_at < ?1 LIMIT ?2)"
     ),
     "key.put": Statement("INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)"),
+    "key.limit": Statement("INSERT OR REPLACE INTO key_limits VALUES (?, ?)"),
+    "key.spend": Statement(
+        "INSERT INTO key_spending VALUES (?1, ?2, ?3)"
+        " ON CONFLICT (key, day) DO UPDATE SET cost = cost + excluded.cost"
+    ),
 }

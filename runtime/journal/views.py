@@ -45,7 +45,11 @@ class JournalViews:
         row = (int(call.at * 1000), call.tenant, call.thread, call.run, call.alias, call.model)
         finish = call.finish if call.finish in _FINISHES or not call.finish else "other"
         numbers = (*_counts(call.usage), _cost(call.usage), int(call.seconds * 1000))
-        unobserved(self._journal.submit([("usage", (*row, finish, *numbers))], urgent=False))
+        statements: list[tuple[str, tuple[Any, ...]]] = [("usage", (*row, finish, *numbers))]
+        if call.key and (cost := _cost(call.usage)):
+            day = datetime.fromtimestamp(call.at, UTC).date().isoformat()
+            statements.append(("key.spend", (call.key, day, cost)))
+        unobserved(self._journal.submit(statements, urgent=False))
 
     def note(self, fact: Fact) -> None:
         """Take down what a scorer, recommender, guardrail or person gave; does not wait."""
@@ -65,6 +69,12 @@ class JournalViews:
         )
         rows = await self._rows(sql, (query.tenant, query.first or "", query.last or "9999-12-31"))
         return [_used(dict(zip((*groups, *_SUMS, "cost", "ms"), row, strict=True))) for row in rows]
+
+    async def spent(self, key: str, first: str) -> float:
+        """Return the US dollars that the calls of an API key have cost since a day (ISO 8601)."""
+        sql = "SELECT coalesce(sum(cost), 0) FROM key_spending WHERE key = ? AND day >= ?"
+        ((cost,),) = await self._rows(sql, (key, first))
+        return float(cost) / _BILLIONTHS
 
     async def threads(self, tenant: str | None = None, limit: int = 20) -> list[JsonObject]:
         """List threads, the latest changed first, with their newest run."""

@@ -43,7 +43,8 @@ class StartRun:
     def fingerprint(self) -> str:
         """What is asked for, as a hash: the same key may not be used for anything else."""
         what = (self.graph, self.input, self.thread, self.config, self.metadata)
-        how = replace(self.options, start_at=None)  # counted from the moment of the request
+        # The time is counted from the moment of the request; whoever asks, it is the same request.
+        how = replace(self.options, start_at=None, key="")
         return hashlib.sha256(msgspec.json.encode((*what, how), order="deterministic")).hexdigest()
 
     @property

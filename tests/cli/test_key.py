@@ -30,6 +30,22 @@ def test_a_key_is_made_listed_and_revoked(hubbub: Run, space: Path) -> None:
     assert _of(hubbub("--workspace", space, "key", "list", "--json").stdout, key["id"])["revoked"] is True
 
 
+def test_a_key_is_bounded_and_the_list_says_so(hubbub: Run, space: Path) -> None:
+    bounds = ("--requests", "60", "--tokens", "5000", "--budget", "2.5", "--per", "month")
+    made = hubbub("--workspace", space, "key", "new", "website", *bounds, "--json")
+    assert made.returncode == 0, made.stderr
+    listed = _of(hubbub("--workspace", space, "key", "list", "--json").stdout, json.loads(made.stdout)["id"])
+    assert listed["limits"] == {
+        "requests_per_minute": 60,
+        "tokens_per_minute": 5000,
+        "budget_usd": 2.5,
+        "budget_per": "month",
+    }
+    shown = hubbub("--workspace", space, "key", "list").stdout
+    for words in ("60 requests/min", "5,000", "$2.5/month"):
+        assert words in " ".join(shown.split())
+
+
 def test_the_text_of_a_key_is_kept_nowhere(hubbub: Run, workspace: Path) -> None:
     made = hubbub("--workspace", workspace, "key", "new", "website")
     secret = made.stdout.strip().split("_", 2)[2]

@@ -60,6 +60,10 @@ class Log:
         """Return nothing."""
         return []
 
+    async def spent(self, key: str, first: str) -> float:
+        """Return nothing."""
+        return 0.0
+
 
 def registered(provider: Any, missing: MissingSecret | None = None) -> Registered:
     """Return a provider as the loader registers it."""

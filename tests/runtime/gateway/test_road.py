@@ -24,7 +24,7 @@ from runtime.gateway.prices import Prices
 from runtime.gateway.relaying import RelayAsk
 from runtime.gateway.retries import LONGEST, wait_before_retry
 from runtime.gateway.standing import Standing
-from runtime.ports import Context
+from runtime.ports import Context, KeyLimits
 from runtime.settings import BreakerSettings, ModelAlias, Price, Settings
 from runtime.telemetry import Telemetry
 from runtime.types import (
@@ -75,11 +75,11 @@ def gateway(
     return Gateway(settings, lambda: catalog, Telemetry(), log or Log(), embed=embed)
 
 
-def asked(found: Gateway, tenant: str = "default") -> Any:
+def asked(found: Gateway, tenant: str = "default", key: str = "") -> Any:
     """Return the model as a tenant asks it."""
     from dataclasses import replace
 
-    return found.model("writer", cast(Context, replace(context(), tenant=tenant)))
+    return found.model("writer", cast(Context, replace(context(), tenant=tenant, key=key)))
 
 
 # --------------------------------------------------------------------------- retries
@@ -414,6 +414,10 @@ class Spent(Log):
         self.asked.append(query)
         return [{"cost_usd": self.usd}]
 
+    async def spent(self, key: str, first: str) -> float:
+        """Return what a key has spent."""
+        return self.usd
+
 
 async def test_a_budget_counts_what_was_spent_before_and_since(tmp_path: Any) -> None:
     log = Spent(1.2)
@@ -445,6 +449,48 @@ async def test_tokens_are_a_debt_that_is_paid_off_first(tmp_path: Any) -> None:
     await asked(found).complete(REQUEST)  # uses 5
     with pytest.raises(Overloaded, match="4 tokens of models a minute"):
         await asked(found).complete(REQUEST)
+
+
+async def test_a_key_is_held_to_its_own_bounds_within_those_of_its_tenant(tmp_path: Any) -> None:
+    found = gateway(tmp_path, Failing("one"), log=Spent(1.2))
+    found.limit_key("poor", KeyLimits(budget_usd=2.0, budget_per="month"))
+    found.limit_key("slow", KeyLimits(requests_per_minute=1))
+    found.limit_key("short", KeyLimits(tokens_per_minute=4))
+    for _ in range(2):
+        await asked(found, key="poor").complete(REQUEST)  # each costs half a dollar
+    with pytest.raises(BudgetSpent, match=r"The key has spent its \$2 of this month.*use another key"):
+        await asked(found, key="poor").complete(REQUEST)
+    for key, words in (("slow", "1 requests"), ("short", "4 tokens")):
+        await asked(found, key=key).complete(REQUEST)
+        with pytest.raises(Overloaded, match=f"The key may use {words} of models a minute"):
+            await asked(found, key=key).complete(REQUEST)
+    await asked(found, key="free").complete(REQUEST)
+    await asked(found).complete(REQUEST)
+
+
+async def test_what_a_key_uses_is_its_tenants_too(tmp_path: Any) -> None:
+    tenants = {"default": {"limits": {"requests_per_minute": 2}}}
+    found = gateway(tmp_path, Failing("one"), tenants=tenants)
+    found.limit_key("app", KeyLimits(requests_per_minute=5))
+    for _ in range(2):
+        await asked(found, key="app").complete(REQUEST)
+    for key in ("app", "other", ""):
+        with pytest.raises(Overloaded, match="The tenant may use 2 requests"):
+            await asked(found, key=key).complete(REQUEST)
+
+
+async def test_an_answer_that_has_begun_is_finished_though_the_money_is_used_up_meanwhile(
+    tmp_path: Any,
+) -> None:
+    found = gateway(tmp_path, Failing("one"), coalesce=False)
+    found.limit_key("poor", KeyLimits(budget_usd=0.5))
+    slow = asked(found, key="poor").stream(REQUEST)
+    first = await anext(slow)
+    await asked(found, key="poor").complete(REQUEST)
+    with pytest.raises(BudgetSpent):
+        await asked(found, key="poor").complete(REQUEST)
+    rest = [piece async for piece in slow]
+    assert (first.text, rest[-1].finish) == ("ok", "stop")
 
 
 async def test_the_cost_is_known_from_the_list_or_from_the_configuration(tmp_path: Any) -> None:
