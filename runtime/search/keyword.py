@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runtime.search.filters import Condition
 from runtime.search.rows import Place, read_places
@@ -14,6 +16,10 @@ MAX_TERMS = 64
 MAX_QUERY = 10_000
 """Characters of a query that are looked at."""
 RANK = "bm25(3.0, 1.0)"
+AFFORDABLE = 10_000
+"""Passages up to which all that have any of the words are ranked; ranking is what takes the time."""
+ENOUGH = 2_000
+"""Passages with rare words that are ranked where there are more: the best ones are nearly always there."""
 
 _WORD = re.compile(r"[^\W_]+")
 STOPWORDS = frozenset(
@@ -26,29 +32,68 @@ STOPWORDS = frozenset(
 )
 
 
-def match_expression(query: str) -> str:
-    """Return an FTS5 expression that finds any of the query's words; "" when it has none.
-
-    Words are quoted, so that nothing in them is an operator.  Words without meaning are left out,
-    unless there are no others.
-    """
+def query_words(query: str) -> list[str]:
+    """Return the words that are looked up: those without meaning only where there are no others."""
     words = dict.fromkeys(word.lower() for word in _WORD.findall(query[:MAX_QUERY]))
-    meant = [word for word in words if word not in STOPWORDS] or list(words)
-    return " OR ".join(f'"{word}"' for word in meant[:MAX_TERMS])
+    return ([word for word in words if word not in STOPWORDS] or list(words))[:MAX_TERMS]
+
+
+def match_expression(query: str) -> str:
+    """Return an FTS5 expression that finds any of the query's words; "" when it has none."""
+    return _any_of(query_words(query))
+
+
+def thrifty_expression(passages: Mapping[str, int], enough: int) -> str:
+    """Return an expression for passages with a rare word of the query, given how many have each word.
+
+    Each word stands in it twice: BM25 adds up over the words written, so all scores are twice as high
+    and their order is the same.
+    """
+    words = sorted((word for word, count in passages.items() if count), key=lambda word: passages[word])
+    rare: list[str] = []
+    while words and sum(passages[word] for word in rare) < enough:
+        rare.append(words.pop(0))
+    return f"({_any_of(rare)}) AND ({_any_of([*rare, *words, *words])})"
 
 
 def search_keywords(
     connection: sqlite3.Connection, collection: int, query: str, count: int, condition: Condition
 ) -> list[tuple[Place, float]]:
     """Return the best `count` passages with their scores (higher is better), best first."""
-    expression = match_expression(query)
-    if not expression or count <= 0:
+    words = query_words(query)
+    if not words or count <= 0:
         return []
     table = keyword_table(collection)
-    found = connection.execute(
+    passages = {word: _count(connection, table, word) for word in words}
+    found, scale = [], 2.0
+    if len(words) > 1 and sum(passages.values()) > AFFORDABLE:
+        # A filter leaves few of the passages with rare words: look at more of them.
+        enough = max(ENOUGH, 10 * count) * (2 if condition.sql else 1)
+        found = _rank(connection, table, thrifty_expression(passages, enough), count, condition)
+    if len(found) < count:
+        found, scale = _rank(connection, table, _any_of(words), count, condition), 1.0
+    places = read_places(connection, collection, "id", [passage for passage, _ in found])
+    return [(places[passage], -rank / scale) for passage, rank in found if passage in places]
+
+
+def _any_of(words: Sequence[str]) -> str:
+    """Words are quoted, so that nothing in them is an operator."""
+    return " OR ".join(f'"{word}"' for word in words)
+
+
+def _count(connection: sqlite3.Connection, table: str, word: str) -> int:
+    (count,) = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT ?)",  # noqa: S608
+        (f'"{word}"', AFFORDABLE),
+    ).fetchone()
+    return int(count)
+
+
+def _rank(
+    connection: sqlite3.Connection, table: str, expression: str, count: int, condition: Condition
+) -> list[Any]:
+    return connection.execute(
         f"SELECT rowid, rank FROM {table} WHERE {table} MATCH ? AND rank MATCH '{RANK}'"  # noqa: S608
         f" {condition.restrict('+rowid')} ORDER BY rank LIMIT ?",
         (expression, *condition.values, count),
     ).fetchall()
-    places = read_places(connection, collection, "id", [passage for passage, _ in found])
-    return [(places[passage], -rank) for passage, rank in found if passage in places]

@@ -130,3 +130,16 @@ async def test_a_collection_nobody_indexed_has_empty_facets(
 async def test_what_can_never_work_is_a_sentence(collection: Collection, wrong: SearchQuery) -> None:
     with pytest.raises(InvalidInput, match=r"; (ask|choose|write)"):
         await collection.search(wrong)
+
+
+@pytest.mark.parametrize("filter", [None, {"year": 2020}])
+async def test_a_large_collection_is_ranked_like_a_small_one(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch, filter: dict[str, int] | None
+) -> None:
+    query = SearchQuery("night owls automobile lantern", 4, "keyword", filter)
+    before = await collection.search(query)
+    monkeypatch.setattr("runtime.search.keyword.AFFORDABLE", 1)
+    monkeypatch.setattr("runtime.search.keyword.ENOUGH", 2)
+    after = await collection.search(query)
+    assert [hit.id for hit in after] == [hit.id for hit in before]
+    assert [hit.score for hit in after] == pytest.approx([hit.score for hit in before])

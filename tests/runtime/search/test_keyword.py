@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.search.keyword import MAX_TERMS, match_expression
+from runtime.search.keyword import MAX_TERMS, RANK, match_expression, thrifty_expression
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,34 @@ def test_words_without_meaning_count_only_when_there_are_no_others() -> None:
 
 def test_a_very_long_query_is_bounded() -> None:
     assert match_expression(" ".join(f"w{number}" for number in range(5_000))).count(" OR ") == MAX_TERMS - 1
+
+
+def test_ranking_only_passages_with_rare_words_keeps_their_scores_and_order() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE VIRTUAL TABLE t USING fts5(title, text, tokenize='porter unicode61')")
+    texts = [
+        f"owls {'hunt ' * (at % 3)} {'at dusk' * (at % 7 == 0)} {'lanterns' * (at % 11 == 0)}"
+        for at in range(99)
+    ]
+    connection.executemany("INSERT INTO t VALUES ('', ?)", [(text,) for text in texts])
+
+    def ranked(expression: str) -> dict[int, float]:
+        rows = connection.execute(
+            f"SELECT rowid, rank FROM t WHERE t MATCH ? AND rank MATCH '{RANK}' ORDER BY rank, rowid",
+            (expression,),
+        )
+        return dict(rows.fetchall())
+
+    counts = {"owls": 99, "hunt": 66, "lanterns": 9, "dusk": 15, "comets": 0}
+    whole = ranked(match_expression("owls hunt lanterns dusk comets"))
+    thrifty = ranked(thrifty_expression(counts, 10))
+    assert len(whole) == 99
+    assert len(thrifty) == len({at for at in range(99) if at % 7 == 0 or at % 11 == 0})
+    assert list(thrifty) == [passage for passage in whole if passage in thrifty]
+    assert all(score == pytest.approx(2 * whole[passage]) for passage, score in thrifty.items())
+
+
+def test_a_query_of_nothing_but_rare_words_ranks_all_that_have_them() -> None:
+    assert thrifty_expression({"owls": 3, "larks": 4, "none": 0}, 100) == (
+        '("owls" OR "larks") AND ("owls" OR "larks")'
+    )
