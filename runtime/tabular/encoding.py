@@ -41,14 +41,15 @@ class Encoder:
         self._schema = schema
         self._readers = [_reader(feature) for feature in schema.features]
         self._time = schema.training.time
+        self._ages = any(feature.kind == "age" for feature in schema.features)
 
     def encode(self, item: Mapping[str, Any]) -> Encoded:
         """Return the row of one lead; InvalidInput when it has none of the features."""
         import numpy as np
 
         row = np.full(len(self._readers), math.nan)
-        moment = self._moment(item)
-        absent, warnings = [], []
+        moment, doubt = self._moment(item)
+        absent, warnings = [], [doubt] if doubt else []
         for place, (feature, read) in enumerate(zip(self._schema.features, self._readers, strict=True)):
             value = item.get(feature.name)
             if value is None or (isinstance(value, str) and value.strip().casefold() in MISSING):
@@ -66,14 +67,15 @@ class Encoder:
             warnings.insert(0, f"{_some(absent)} {'is' if len(absent) == 1 else 'are'} missing")
         return Encoded(row, tuple(warnings))
 
-    def _moment(self, item: Mapping[str, Any]) -> float:
-        """Return when the lead is scored, in days since 1970: its own time, else now."""
-        if self._schema.time_format and (given := item.get(self._time)) is not None:
-            try:
-                return _day(given, self._schema.time_format)
-            except Unreadable:
-                pass
-        return datetime.now(UTC).timestamp() / _DAY
+    def _moment(self, item: Mapping[str, Any]) -> tuple[float, str]:
+        """Return when the lead is scored, in days since 1970: its own time, else now; and what to mind."""
+        now = datetime.now(UTC).timestamp() / _DAY
+        if not self._ages or (given := item.get(self._time)) is None:
+            return now, ""
+        try:
+            return _day(given, self._schema.time_format), ""
+        except Unreadable as error:
+            return now, f"{self._time} {error}, and now is taken instead"
 
     def _refuse(self, item: Mapping[str, Any]) -> None:
         given = f"has {_some([str(key)[:_LONGEST] for key in item])}" if item else "is empty"

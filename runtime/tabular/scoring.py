@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LONGEST: Final = 80
+_BITS: Final = 63
+"""A larger whole number is no JSON that everybody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +124,6 @@ def _plain(value: Any) -> Any:
     """Return a value as JSON has it."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        return str(value)[:_LONGEST]
     return value if isinstance(value, str | int | float | None) else str(value)

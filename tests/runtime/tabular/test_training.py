@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from runtime.errors import InvalidInput, NotFound, StorageError
@@ -188,6 +189,7 @@ def test_what_is_missing_unseen_or_absurd_is_scored_and_said(
     scored = model.score(lead, 3)
     assert 0 < scored.probability < 1
     assert any(each.startswith(warning) for each in scored.warnings)
+    orjson.dumps([reason.value for reason in model.score(lead, 9).reasons])
 
 
 def test_values_are_taken_as_json_and_as_csv_write_them(model: TrainedModel) -> None:
@@ -215,6 +217,8 @@ def test_an_age_is_counted_from_the_leads_own_time_or_from_now(
     assert model.score({"registered": "2024-01-01", "created": "2024-01-31"}, 1).row[place] == 30
     now = (datetime.now(UTC) - datetime(2024, 1, 1, tzinfo=UTC)).days
     assert int(model.score({"registered": "2024-01-01"}, 1).row[place]) in (now, now + 1)
+    odd = model.score({"registered": "2024-01-01", "created": "soon"}, 1)
+    assert any(each.startswith("created is 'soon', which is no date") for each in odd.warnings)
 
 
 @pytest.mark.parametrize("damaged", ["", "{}", "[1", '{"algorithm": "pickle"}'])
