@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ class Refits:
             said = await self._in_process(tenant)
         if error := said.get("error"):
             raise (NotFound if error["code"] == NotFound.code else HubbubError)(error["message"])
+        await asyncio.to_thread(_warm)
         return said
 
     async def _in_process(self, tenant: str) -> JsonObject:
@@ -73,6 +75,8 @@ class Refits:
 
     async def run(self) -> None:
         """Fit what is due, until cancelled."""
+        if any((self._var / "recommend").glob("*.npz")):
+            await asyncio.to_thread(_warm)
         while True:
             await asyncio.sleep(EVERY)
             try:
@@ -99,3 +103,9 @@ class Refits:
 
         known = await asyncio.to_thread(about, models_file(self._var, tenant))
         return known is None or (known["last"] < last and known["fitted_at"] + every <= self._clock())
+
+
+def _warm() -> None:
+    """Import what models need before the first list does, in whose call it would take its time."""
+    for module in ("scipy.sparse", "runtime.recommend.fitted"):
+        import_module(module)

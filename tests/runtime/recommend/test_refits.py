@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,30 @@ async def test_one_that_is_killed_leaves_the_older_models(
     assert file.read_bytes() == before
     await made.fit("acme")
     assert len(load(file).items) == 90
+
+
+async def test_where_there_are_models_no_list_waits_for_imports(tmp_path: Path) -> None:
+    program = """if True:
+        import asyncio, sys
+        from pathlib import Path
+        from runtime.recommend.refits import Refits
+        from runtime.settings import RecommendSettings
+
+        async def main():
+            running = asyncio.create_task(Refits(None, Path(sys.argv[1]), RecommendSettings()).run())
+            await asyncio.wait([running], timeout=float(sys.argv[2]))
+            running.cancel()
+
+        asyncio.run(main())
+        print("scipy.sparse" in sys.modules)
+    """
+    (tmp_path / "some" / "recommend").mkdir(parents=True)
+    (tmp_path / "some" / "recommend" / "a.npz").touch()
+    for folder, seconds, told in (("none", "0.1", b"False"), ("some", "0.1", b"True")):
+        given = sys.executable, "-c", program, str(tmp_path / folder), seconds
+        process = await asyncio.create_subprocess_exec(*given, stdout=asyncio.subprocess.PIPE)
+        printed, _ = await process.communicate()
+        assert printed.strip() == told
 
 
 async def test_one_that_nobody_waits_for_any_longer_is_ended(
