@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MAX_EVENT = 4 * 1024 * 1024
 """Bytes of one event of a vendor's stream; one that is larger, or never ends, is no answer."""
 
+MAX_ANSWER = 256 * 1024 * 1024
+"""Bytes of an answer that comes as a whole: two thousand long vectors are half of that."""
+
 CONNECT = 10.0
 """Seconds that a connection to a vendor may take."""
 
@@ -246,8 +249,13 @@ class Service:
 
     async def whole(self, chunks: AsyncGenerator[bytes, None]) -> tuple[JsonObject, bytes]:
         """Return the JSON of a whole answer, and its bytes."""
+        parts, size = [], 0
         async with aclosing(chunks):
-            data = b"".join([chunk async for chunk in chunks])
+            async for chunk in chunks:
+                parts.append(chunk)
+                if (size := size + len(chunk)) > MAX_ANSWER:
+                    raise self.vendor.broken(f"sent an answer of more than {MAX_ANSWER // 1024**2} MiB")
+        data = b"".join(parts)
         return self.event(data), data
 
     def _failure(self, error: Exception, *, begun: bool) -> ModelError:

@@ -12,9 +12,18 @@ import orjson
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse, ToolCallRequest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage, convert_to_messages
+from langchain_core.messages.content import InvalidToolCall
 from langchain_core.tools import BaseTool, ToolException
 
-from runtime.errors import Forbidden, HubbubError, InvalidInput, LimitExceeded, MissingSecret, NotFound
+from runtime.errors import (
+    Forbidden,
+    HubbubError,
+    InvalidInput,
+    LimitExceeded,
+    MissingSecret,
+    ModelError,
+    NotFound,
+)
 from runtime.extensions.failures import in_words
 from runtime.gateway.chat_model import GatewayChatModel
 from runtime.graphs.agent import AgentParams, ToolUse
@@ -27,6 +36,8 @@ from runtime.types import ChatRequest, JsonObject, Reply, Usage
 
 _ENDLESS = 1_000_000
 """Steps that LangGraph may take inside: the run's own meter counts them, and ends them in words."""
+_SHOWN = 80
+"""Characters of broken arguments that an error shows."""
 _FATAL = (LimitExceeded, MissingSecret, Forbidden)
 """Failures of a tool that its model cannot do anything about."""
 
@@ -127,7 +138,12 @@ class _Counted(AgentMiddleware[Any, Any]):
         """Ask the model."""
         self._call.scope.meter.step()
         self._shown.number = 1 + sum(isinstance(message, AIMessage) for message in request.messages)
-        return await handler(request)
+        answered = await handler(request)
+        for message in answered.result:
+            if isinstance(message, AIMessage) and message.invalid_tool_calls:
+                # LangChain leaves them out: the agent would end there, with what the model said before.
+                raise _unreadable(message.invalid_tool_calls[0])
+        return answered
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
@@ -141,6 +157,14 @@ class _Counted(AgentMiddleware[Any, Any]):
             return await handler(request)
         finally:
             _place.reset(place)
+
+
+def _unreadable(call: InvalidToolCall) -> ModelError:
+    shown = (call["args"] or "")[:_SHOWN]
+    return ModelError(
+        f"The model calls {call['name']} with arguments that are no JSON object ({shown}); "
+        "ask again, or name another model."
+    )
 
 
 class _HubTool(BaseTool):

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import pytest
 
 from hubbub import ChatRequest, Context, Delta, InvalidInput, Provider, Reply
-from plugins import anthropic, ollama, openai
+from plugins import anthropic, ollama, openai, openai_responses
 from runtime.gateway.reply import ReplyBuilder
 from tests.vendors.conftest import MARKER
 
@@ -20,6 +20,9 @@ VENDORS: dict[str, Callable[[str], Provider]] = {
     "anthropic": lambda url: anthropic.register_providers(anthropic.Settings(api_key=MARKER, base_url=url))[
         0
     ],
+    "openai-responses": lambda url: openai_responses.register_providers(
+        openai_responses.Settings(api_key=MARKER, base_url=f"{url}/v1")
+    )[0],
     "ollama": lambda url: ollama.register_providers(ollama.Settings(host=url, api_key=MARKER))[0],
 }
 WEATHER = {
@@ -71,7 +74,7 @@ async def test_usage_is_what_the_vendor_counted(name: str, aimock: str, ctx: Con
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (9, 4)
 
 
-@pytest.mark.parametrize("name", ["openai", "anthropic"])
+@pytest.mark.parametrize("name", ["openai", "openai-responses", "anthropic"])
 async def test_thoughts_are_kept_apart_from_the_answer(name: str, aimock: str, ctx: Context) -> None:
     reply, _ = await answer(VENDORS[name](aimock), asked("think first", reasoning="low"), ctx)
     assert (reply.text, reply.reasoning) == ("It is 4.", "Two and two are four.")
@@ -106,6 +109,8 @@ async def test_an_answer_has_the_shape_that_was_asked_for(vendor: Provider, ctx:
     wanted = {"type": "json_schema", "schema": WEATHER["parameters"]}
     assert anthropic.messages_body(request, 1)["output_config"]["format"] == wanted
     assert ollama.chat_arguments(request)["format"] == WEATHER["parameters"]
+    wanted = {"type": "json_schema", "name": "place", "schema": WEATHER["parameters"], "strict": True}
+    assert openai_responses.response_body(request)["text"]["format"] == wanted
 
 
 async def test_images_reach_the_vendor(vendor: Provider, ctx: Context) -> None:
@@ -117,6 +122,7 @@ async def test_images_reach_the_vendor(vendor: Provider, ctx: Context) -> None:
         openai.chat_body(asked(message), own=True),
         anthropic.messages_body(asked(message), 1),
         ollama.chat_arguments(asked(message)),
+        openai_responses.response_body(asked(message)),
     ):
         assert PIXEL in json.dumps(body)
 

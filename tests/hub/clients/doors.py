@@ -23,6 +23,10 @@ class Parrot:
                 yield Delta(tool_call=ToolCall(index, arguments=f'"{city}"}}'))
             yield Delta(usage=used, finish="tool_calls")
             return
+        if said == "miscall":
+            yield Delta(tool_call=ToolCall(0, "call_0", "weather", '{"city": Oslo'))
+            yield Delta(usage=used, finish="tool_calls")
+            return
         if said == "think":
             yield Delta(reasoning="hm, ")
             yield Delta(reasoning="yes")

@@ -90,6 +90,11 @@ async def test_calls_of_tools_side_by_side(
     assert made.stop_reason == "tool_use"
 
 
+async def test_a_call_whose_arguments_are_no_json_is_an_error(client: AsyncAnthropic) -> None:
+    with pytest.raises(anthropic.APIStatusError, match="calls weather with arguments that are not JSON"):
+        await client.messages.create(model="parrot", max_tokens=64, tools=TOOLS, messages=said("miscall"))
+
+
 async def test_thoughts_have_a_block_and_a_signature(client: AsyncAnthropic) -> None:
     async with client.messages.stream(model="parrot", max_tokens=64, messages=said("think")) as events:
         streamed = await events.get_final_message()

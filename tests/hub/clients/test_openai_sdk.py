@@ -125,6 +125,12 @@ async def test_calls_of_tools_side_by_side(client: AsyncOpenAI, stream: bool) ->
     assert found == [("call_0", "weather", {"city": "Oslo"}), ("call_1", "weather", {"city": "Rome"})]
 
 
+async def test_arguments_of_a_call_are_told_as_the_model_wrote_them(client: AsyncOpenAI) -> None:
+    """OpenAI's API promises no JSON there; whoever calls has to look."""
+    made: Any = await client.chat.completions.create(model="parrot", messages=said("miscall"), tools=TOOLS)
+    assert made.choices[0].message.tool_calls[0].function.arguments == '{"city": Oslo'
+
+
 async def test_a_conversation_with_tools_and_images_is_translated_whole(client: AsyncOpenAI) -> None:
     messages: Any = [
         {"role": "developer", "content": "Be kind."},

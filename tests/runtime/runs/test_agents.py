@@ -45,7 +45,8 @@ class Clerk:
                 name, _, argument = name.partition(":")
                 # The same id each time, as careless services do.
                 yield Delta(tool_call=ToolCall(index, f"call{index}", name, ""))
-                yield Delta(tool_call=ToolCall(index, arguments=json.dumps({argument or "text": value})))
+                given = json.dumps({argument or "text": value})
+                yield Delta(tool_call=ToolCall(index, arguments=given[:-2] if value == "half" else given))
             yield Delta(usage=Usage(10, 5), finish="tool_calls")
             return
         yield Delta(text="Told: " + ", ".join(
@@ -202,6 +203,15 @@ async def test_its_words_calls_and_tools_are_told_to_who_watches(helped: World) 
         event.data["usage"] for event in events if event.method == "updates" and event.data["node"] == "work"
     ]
     assert used
+
+
+async def test_a_call_whose_arguments_are_no_json_fails_and_is_not_taken_for_an_answer(helped: World) -> None:
+    run = await _work(helped, "pay=rent pay=half")
+    assert run.status is RunStatus.ERROR
+    assert run.error
+    assert run.error["code"] == "model_error"
+    assert 'calls pay with arguments that are no JSON object ({"text": "half)' in run.error["message"]
+    assert helped.ledger == []
 
 
 async def test_what_it_pays_twice_on_purpose_has_two_keys(helped: World) -> None:
