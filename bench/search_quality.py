@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, quantiles
 
-import orjson
-
 from runtime.config import load_settings
 from runtime.extensions.loader import load_plugins
-from runtime.search import IndexRequest, Search
+from runtime.search import IndexRequest, Search, read_labels
+from runtime.search.labels import Labels
+from runtime.search.quality import ndcg
 from runtime.telemetry import Telemetry
 from runtime.types import Hits
 
 SCIFACT = Path(__file__).parent.parent.parent / "shared" / "data" / "scifact"
 TOP = 10
 TICK = 0.005
-
-Judgements = dict[str, dict[str, int]]
 
 
 @dataclass
@@ -41,33 +38,6 @@ class Ticker:
             await asyncio.sleep(TICK)
             self.late.append(time.perf_counter() - before - TICK)
             self.worst = max(self.worst, self.late[-1])
-
-
-def ndcg(ranked: Sequence[str], relevant: dict[str, int], top: int = TOP) -> float:
-    """Return nDCG of document ids, each counted once, with gain 2^grade - 1."""
-    found = list(dict.fromkeys(ranked))[:top]
-    best = sorted(relevant.values(), reverse=True)[:top]
-
-    def gain(grades: Sequence[int]) -> float:
-        return math.fsum((2**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(grades))
-
-    return gain([relevant.get(id, 0) for id in found]) / gain(best) if any(best) else 0.0
-
-
-def read_queries(path: Path) -> dict[str, str]:
-    """Return the queries by id."""
-    rows = [orjson.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-    return {str(row.get("_id", row.get("id"))): row["text"] for row in rows}
-
-
-def read_judgements(path: Path) -> Judgements:
-    """Return grades by query and document; a first line of names is passed over."""
-    judged: Judgements = {}
-    for line in path.read_text().splitlines():
-        query, document, grade = line.split("\t")
-        if grade.strip().lstrip("-").isdigit():
-            judged.setdefault(query, {})[document] = int(grade)
-    return judged
 
 
 async def build(search: Search, corpus: Path) -> None:
@@ -89,16 +59,14 @@ async def build(search: Search, corpus: Path) -> None:
     )
 
 
-async def measure(
-    name: str, find: Callable[[str, int], Awaitable[Hits]], queries: dict[str, str], judged: Judgements
-) -> None:
+async def measure(name: str, find: Callable[[str, int], Awaitable[Hits]], labels: Labels) -> None:
     """Ask every judged query once and print quality and latency."""
     scores, seconds, modes = [], [], set()
-    for id, relevant in judged.items():
+    for id, relevant in labels.judged.items():
         started = time.perf_counter()
-        hits = await find(queries[id], TOP)
+        hits = await find(labels.queries[id], TOP)
         seconds.append(time.perf_counter() - started)
-        scores.append(ndcg([hit.source["id"] for hit in hits], relevant))
+        scores.append(ndcg(list(dict.fromkeys(hit.source["id"] for hit in hits)), relevant))
         modes.add(hits.mode)
     cuts = quantiles(seconds, n=100)
     print(
@@ -110,7 +78,7 @@ async def measure(
 
 async def run(options: argparse.Namespace) -> None:
     """Index into a temporary workspace (or the given one) and measure all three ways to search."""
-    queries, judged = read_queries(options.queries), read_judgements(options.qrels)
+    labels = read_labels(options.queries, options.qrels)
     with tempfile.TemporaryDirectory() as temporary:
         workspace = options.workspace or Path(temporary)
         workspace.mkdir(parents=True, exist_ok=True)
@@ -122,7 +90,7 @@ async def run(options: argparse.Namespace) -> None:
             print(f"{search.health().detail}\nindexing {options.corpus.name}")
             await build(search, options.corpus)
             collection = search.collection("default", "bench")
-            print(f"{len(judged)} queries")
+            print(f"{len(labels.queries)} queries")
             await collection.hybrid("warm up", TOP)
             ways = (
                 ("keyword", collection.keyword),
@@ -130,7 +98,7 @@ async def run(options: argparse.Namespace) -> None:
                 ("hybrid", collection.hybrid),
             )
             for name, find in ways:
-                await measure(name, find, queries, judged)
+                await measure(name, find, labels)
         finally:
             await search.aclose()
 

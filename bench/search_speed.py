@@ -19,7 +19,7 @@ from statistics import quantiles
 import numpy as np
 import orjson
 
-from bench.search_quality import SCIFACT, Ticker, read_queries
+from bench.search_quality import SCIFACT, Ticker
 from runtime.config import load_settings
 from runtime.extensions.loader import load_plugins
 from runtime.search import IndexRequest, Search
@@ -129,7 +129,8 @@ async def _index(search: Search, workspace: Path) -> None:
 
 async def run(options: argparse.Namespace) -> None:
     """Measure and print."""
-    queries = list(read_queries(options.queries).values())[: options.count]
+    lines = options.queries.read_bytes().splitlines()[: options.count]
+    queries = [orjson.loads(line)["text"] for line in lines]
     with tempfile.TemporaryDirectory() as temporary:
         workspace = options.workspace or Path(temporary)
         workspace.mkdir(parents=True, exist_ok=True)
