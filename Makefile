@@ -48,7 +48,7 @@ ifneq ($(wildcard ../shared/models/.),)
 test: export HUBBUB_MODELS ?= $(abspath ../shared/models)
 endif
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -41,12 +42,14 @@ def aimock() -> Iterator[str]:
     if node is None or npm is None:
         pytest.skip("Node and npm are not installed")
     program = FOLDER / "node_modules" / ".bin" / "llmock"
-    if not program.exists():
-        installed = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund"], cwd=FOLDER, capture_output=True, text=True
-        )
-        if installed.returncode:
-            pytest.skip(f"npm cannot install aimock: {installed.stderr[-300:]}")
+    with (FOLDER / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes
+        if not program.exists():
+            installed = subprocess.run(
+                [npm, "ci", "--no-audit", "--no-fund"], cwd=FOLDER, capture_output=True, text=True
+            )
+            if installed.returncode:
+                pytest.skip(f"npm cannot install aimock: {installed.stderr[-300:]}")
     command = [str(program), "--port", "0", "--fixtures", str(FOLDER / "fixtures.json"), "--chunk-size", "4"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout
