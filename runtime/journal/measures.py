@@ -107,14 +107,14 @@ MEASURES: Final[Mapping[str, Measure]] = {
         "runs", "runs", "count", _RUNS, "nullif(count(*), 0)", "count(*)", ("graph", "status"),
         "runs run executions started traffic requests conversations status busy",
     ),
-    "failed_runs": Measure(
+    "failure_rate": Measure(
         "share of the ended runs that failed", "share", "share", _RUNS,
         f"1.0 * sum({_FAILED}) / nullif(sum({_ENDED}), 0)", f"sum({_ENDED})", ("graph",),
-        "failed fail failing failure failures error errors quality rate reliability success broken",
+        "failure failures share percent quality rate reliability success broken",
     ),
-    "errors": Measure(
+    "failed_runs": Measure(
         "runs that failed", "runs", "count", _RUNS, f"nullif(sum({_FAILED}), 0)", f"sum({_FAILED})",
-        ("error", "graph"), "error errors reasons why causes failed code codes timeouts timeout",
+        ("error", "graph"), "runs failed fail failing error errors reasons why causes code codes",
     ),
     "run_seconds": Measure(
         "seconds that half of the successful runs stay under", "seconds", "mean", _RANKED,

@@ -249,20 +249,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hubbub import Score, hookimpl
-
-
-class Scorer:
-    class Params(BaseModel):
-        model: str
-        text: str = ""
-        rules: list[str] = []
-
-    def __init__(self, name):
-        self.name = name
-
-    async def score(self, item, ctx):
-        return Score(0.5)
+from hubbub import hookimpl
 
 
 class Tool:
@@ -279,11 +266,6 @@ class Tool:
 
     async def run(self, args, ctx):
         return {}
-
-
-@hookimpl
-def register_scorers():
-    return [Scorer("rubric"), Scorer("lead")]
 
 
 @hookimpl

@@ -114,7 +114,7 @@ def _expected(name: str, planted: Planted) -> Iterator[tuple[dict[str, Any], flo
             yield from ((call, call["cost"]) for call in planted.calls)
         case "runs":
             yield from ((run, 1) for run in planted.runs)
-        case "errors":
+        case "failed_runs":
             yield from ((run, 1) for run in planted.runs if run["status"] in ("error", "timeout"))
         case "choices" | "verdicts" | "scores":
             kind = {"choices": "approval", "verdicts": "guard", "scores": "score"}[name]
@@ -182,7 +182,7 @@ async def test_shares_and_means_are_of_what_they_say(journal: SqliteJournal) -> 
 
     ended = [run for run in runs if run["status"] not in ("running", "interrupted")]
     failed = [run for run in ended if run["status"] in ("error", "timeout")]
-    assert await read("failed_runs") == (pytest.approx(len(failed) / len(ended)), len(ended))
+    assert await read("failure_rate") == (pytest.approx(len(failed) / len(ended)), len(ended))
     broken = sum(call["failed"] for call in calls)
     assert await read("failed_calls") == (pytest.approx(broken / len(calls)), len(calls))
     assert await read("call_seconds") == (pytest.approx(1.5), len(calls))
