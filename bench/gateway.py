@@ -88,7 +88,7 @@ def _relay(upstream: str) -> web.Application:
 
 
 @contextmanager
-def _serving(*arguments: str) -> Iterator[str]:
+def serving(*arguments: str) -> Iterator[str]:
     """Serve in a process of its own; yields its address."""
     command = [sys.executable, "-m", "bench.gateway", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -151,8 +151,8 @@ async def chunks_per_second(url: str, streams: int, times: int) -> float:
 def places() -> Iterator[dict[str, str]]:
     """Serve upstream, relay and hub; yields their addresses."""
     with (
-        _serving("upstream") as upstream,
-        _serving("relay", upstream) as relay,
+        serving("upstream") as upstream,
+        serving("relay", upstream) as relay,
         running_hub(CONFIG.format(upstream=upstream)) as hub,
     ):
         yield {"upstream": upstream, "relay": relay, "hub": hub.url}
