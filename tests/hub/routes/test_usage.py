@@ -68,7 +68,7 @@ async def test_the_owner_rebuilds_the_views_of_a_hub_that_serves(guarded: Any) -
     await used(guarded, "acme")
     assert (await guarded.ask("POST", "/admin/views/rebuild"))[0] == 401
     status, counts = await guarded.ask("POST", "/admin/views/rebuild", headers=guarded.owner)
-    assert (status, counts) == (200, {"threads": 0, "runs": 0, "usage": 1})
+    assert (status, counts) == (200, {"threads": 0, "runs": 0, "usage": 1, "facts": 0})
 
 
 async def test_a_run_through_the_hub_is_in_the_views_and_leaves_them_with_its_thread(hub: Any) -> None:

@@ -464,7 +464,8 @@ def test_the_objects_of_a_plugin_share_their_threads_with_nobody_else(load: Load
 
 def test_an_edit_within_the_same_second_and_of_the_same_size_is_loaded(load: Load) -> None:
     load(fit=SCORER.format(name="one"))
-    assert load(fit=SCORER.format(name="two")).names("scorer") == ["two"]
+    names = load(fit=SCORER.format(name="two")).names("scorer")
+    assert ("two" in names, "one" in names) == (True, False)
 
 
 def test_two_files_may_be_loaded_again_beside_each_other(load: Load) -> None:

@@ -129,21 +129,22 @@ async def test_versions_come_and_go_while_calls_are_at_work(running: Running, fo
     put(folder, "sums", 1, linear(1))
     await running.start()
     await running.settled(sums_1="ready")
-    seen: list[float] = []
 
-    async def keep_asking() -> None:
+    async def keep_asking() -> list[float]:
+        seen: list[float] = []
         while not seen or seen[-1] < 12:
             seen.append(float((await running.predict("sums", ctx))["y"][0, 0]))
             await asyncio.sleep(0)
+        return seen
 
     asking = [asyncio.create_task(keep_asking()) for _ in range(3)]
     put(folder, "sums", 2, linear(2))
     await running.settled(sums_2="ready")
     shutil.rmtree(folder / "sums" / "1")
     put(folder, "sums", 3, linear(3))
-    await asyncio.wait_for(asyncio.gather(*asking), 60)
-    assert seen == sorted(seen)
-    assert set(seen) == {4.0, 8.0, 12.0}
+    for seen in await asyncio.wait_for(asyncio.gather(*asking), 60):
+        assert seen == sorted(seen)
+        assert set(seen) == {4.0, 8.0, 12.0}
     await running.until(lambda: "sums/1" not in running.states())
     shutil.rmtree(folder / "sums")
     await running.until(lambda: running.plugins.catalog.get("model", "sums") is None)

@@ -133,7 +133,10 @@ async def test_graphs_in_python_are_given_and_give_what_passes(guarded: Any) -> 
 @pytest.mark.parametrize(
     ("guardrails", "sentence"),
     [
-        (GuardrailsSettings(input=("frist",)), "names frist, which no plugin supplies; there is first, "),
+        (
+            GuardrailsSettings(input=("frist",)),
+            "names frist, which no plugin supplies; there is brand, first, ",
+        ),
         (GuardrailsSettings(output=("first",)), "names first, whose stage is input; move it"),
     ],
 )
