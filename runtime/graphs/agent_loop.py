@@ -28,7 +28,7 @@ from runtime.extensions.failures import in_words
 from runtime.gateway.chat_model import GatewayChatModel
 from runtime.graphs.agent import AgentParams, ToolUse
 from runtime.graphs.file import tool_use
-from runtime.graphs.kinds import AGENTS_USE, call_plugin, chosen_by_model, description_of
+from runtime.graphs.kinds import agent_use, call_plugin, chosen_by_model, description_of
 from runtime.graphs.llm import result_of
 from runtime.graphs.scope import MessageSink, Outcome, StepCall
 from runtime.ports import ModelHandle
@@ -201,7 +201,7 @@ def _tool(call: StepCall, wanted: str | ToolUse) -> BaseTool:
     wanted = ToolUse(use=wanted) if isinstance(wanted, str) else wanted
     use = tool_use(wanted.use)
     kind, _, name = use.partition(".")
-    found = call.scope.catalog.get(kind, name) if kind in AGENTS_USE else None
+    found = agent_use(call.scope.catalog, use)
     if found is None:
         raise NotFound(f"there is no {use}; see `hubbub plugin list`")
     value = found.newest.value

@@ -213,21 +213,20 @@ class _NodeCheck:
             self._findings.add("E14", f"config.toml has no model {alias}", *self._path, "model", help=help)
 
     def _check_tools(self) -> None:
-        from runtime.graphs.kinds import AGENTS_USE
+        from runtime.graphs.kinds import AGENTS_USE, agent_use
 
-        known = [f"{kind}.{name}" for kind in AGENTS_USE for name in self._catalog.names(kind)]
         for index, tool in enumerate(self._node.tools):
             path = (*self._path, "tools", index)
             written = self._node.params["tools"][index]
-            if tool not in known:
+            found = agent_use(self._catalog, tool)
+            if found is None:
+                known = [f"{kind}.{name}" for kind in AGENTS_USE for name in self._catalog.names(kind)]
                 help = self._remedy(tool, known)
                 where = (*path, "use") if isinstance(written, dict) and "use" in written else path
                 self._findings.add("E06", f"there is no {tool}", *where, help=help)
             elif isinstance(written, dict):
                 given = {key: value for key, value in written.items() if key not in ("use", "as", "about")}
-                kind, _, name = tool.partition(".")
-                if found := self._catalog.get(kind, name):
-                    self._check_given(found, given, *path)
+                self._check_given(found, given, *path)
 
     def _check_plugin(self) -> None:
         from runtime.graphs.kinds import KINDS

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime.errors import InvalidInput, NotFound, PluginError
 from runtime.extensions import guard
-from runtime.extensions.catalog import Registered
+from runtime.extensions.catalog import Catalog, Registered
 from runtime.graphs.scope import Outcome, StepCall
 from runtime.recommend.feedback import recommendation_id
 from runtime.types import Hits, Recommended
@@ -171,6 +171,12 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 AGENTS_USE: Final = ("tool", "retriever")
 """The kinds that an agent's model may call."""
+
+
+def agent_use(catalog: Catalog, use: str) -> Registered | None:
+    """Return what an agent's model may call by this `use`, or None."""
+    kind, _, name = use.partition(".")
+    return catalog.get(kind, name) if kind in AGENTS_USE else None
 
 
 def chosen_by_model(registered: Registered) -> type[BaseModel]:

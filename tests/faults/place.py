@@ -24,7 +24,7 @@ from tests.faults.armed_writer import Trap
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: for a loaded machine, nothing here takes long."""
 
-_PLUGINS = ("steps.py", "parallel.py", "agents.py")
+_PLUGINS = ("steps.py", "parallel.py")
 _GRAPHS = Path(__file__).with_name("graphs")
 _CONFIG = """
 [hub.limits]

@@ -1,15 +1,16 @@
-"""Steps with effects: each is a line in the workspace's ledger, appended at once."""
+"""Steps, a model and a tool with effects: each is a line in the workspace's ledger, appended at once."""
 
 import asyncio
 import json
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from hubbub import Context, Delta, hookimpl
+from hubbub import ChatRequest, Context, Delta, ToolCall, hookimpl
 
 FOLDER = Path(__file__).parent.parent
 
@@ -94,7 +95,52 @@ class Die:
         return {}
 
 
+class Clerk:
+    """Asks for one line after the other, then says what it was told."""
+
+    name = "clerk"
+
+    async def stream(self, request: ChatRequest, ctx: Context) -> AsyncIterator[Delta]:
+        """Ask for the next line."""
+        told = [str(each["content"]) for each in request.messages if each["role"] == "tool"]
+        lines = str(request.messages[0]["content"]).splitlines()
+        _record(f"asked {len(told)}", ctx)
+        if len(told) == len(lines):
+            yield Delta(text=" ".join(told))
+            yield Delta(finish="stop")
+            return
+        arguments = json.dumps({"text": lines[len(told)]})
+        yield Delta(tool_call=ToolCall(0, f"call{len(told)}", "effect", arguments))
+        yield Delta(finish="tool_calls")
+
+
+class Deed:
+    """The tool `effect`: writes a line into the ledger, then waits for its gate."""
+
+    name = "effect"
+    description = "Does something outside."
+    Args = Text
+
+    async def run(self, args: Text, ctx: Context) -> str:
+        """Do it."""
+        _record(args.text, ctx)
+        await _passed(args.text if args.text == "gate" else "")
+        return f"did {args.text}"
+
+
 @hookimpl
 def register_steps() -> list[Any]:
     """Supply them."""
     return [Effect(), Speak(), Stumble(), Die()]
+
+
+@hookimpl
+def register_providers() -> list[Any]:
+    """Supply the model."""
+    return [Clerk()]
+
+
+@hookimpl
+def register_tools() -> list[Any]:
+    """Supply the tool."""
+    return [Deed()]

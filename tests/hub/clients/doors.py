@@ -1,6 +1,15 @@
-"""A parrot that plays a provider, and graphs that are asked as models."""
+"""A parrot that plays a provider, graphs that are asked as models, and a hub that has both."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from runtime.settings import ModelAlias
+from tests.hub.conftest import RealHub
+
+MODELS = {"parrot": ModelAlias.model_validate({"use": ["parrot"], "retries": 0})}
 
 PARROT = '''"""A provider that does what the user says, in the vocabulary of all providers."""
 
@@ -106,3 +115,14 @@ prompt = "{{ one }} {{ two }}"
 save   = "answer"
 next   = "end"
 """
+
+
+@asynccontextmanager
+async def answering(folder: Path) -> AsyncIterator[RealHub]:
+    """Serve the alias `parrot` and the graph `echo`."""
+    found = RealHub(folder)
+    (folder / "plugins" / "parrot.py").write_text(PARROT)
+    found.world.write(echo=ECHO)
+    await found.serve(models=MODELS)
+    yield found
+    await found.stop()

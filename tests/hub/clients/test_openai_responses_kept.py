@@ -11,23 +11,18 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from runtime.settings import AuthSettings, ModelAlias
-from tests.hub.clients.doors import ECHO, PARROT
+from runtime.settings import AuthSettings
+from tests.hub.clients.doors import MODELS, answering
 from tests.hub.conftest import RealHub
 
-MODELS = {"parrot": ModelAlias.model_validate({"use": ["parrot"], "retries": 0})}
 BOTH = pytest.mark.parametrize("model", ["parrot", "echo"])
 
 
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[RealHub]:
     """A hub with the alias `parrot` and the graph `echo`."""
-    found = RealHub(tmp_path)
-    (tmp_path / "plugins" / "parrot.py").write_text(PARROT)
-    found.world.write(echo=ECHO)
-    await found.serve(models=MODELS)
-    yield found
-    await found.stop()
+    async with answering(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
