@@ -15,10 +15,10 @@ from runtime.extensions.catalog import Catalog
 from runtime.graphs.library import GraphLibrary
 from runtime.graphs.scope import RunScope
 from runtime.graphs.text_version import GraphVersion
+from runtime.records import Run, RunStatus
 from runtime.runs.meter import Meter
 from runtime.settings import Settings, TelemetrySettings
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import Run, RunStatus
 
 STEPS = 40
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runtime.types import Event, JsonObject, Run
+from runtime.records import Run
+from runtime.types import Event, JsonObject
 
 _ENDED = frozenset({"completed", "failed", "interrupted"})
 _ABOUT = ("cause", "error", "attempt")

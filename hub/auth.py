@@ -19,7 +19,7 @@ from aiohttp import web
 
 from hub.parts import ATTEMPTS, KEYRING
 from runtime.errors import NotFound, Overloaded, Unauthenticated
-from runtime.ports import ApiKey, KeyLimits
+from runtime.records import ApiKey, KeyLimits
 
 TENANT = "default"
 """Whose everything is while nobody has to say who they are."""

@@ -30,8 +30,9 @@ from hub.protocol import (
 )
 from hub.routes.run_body import Multitask, RunBody, start_run
 from runtime.errors import HubbubError, InvalidInput, NoSuchRun, NotFound, Overloaded, TooLarge
+from runtime.records import Run
 from runtime.telemetry import bind, get_logger
-from runtime.types import JsonObject, Run
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 

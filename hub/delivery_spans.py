@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from hub.routes.run_view import ends
 from runtime.errors import HubbubError
+from runtime.records import Run
 from runtime.telemetry import Span
-from runtime.types import Event, Run
+from runtime.types import Event
 
 if TYPE_CHECKING:
     from runtime.engine import Engine

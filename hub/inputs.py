@@ -11,8 +11,9 @@ from hub.endpoint import Call
 from hub.protocol import Command, Refused, params_as
 from hub.routes.run_body import config_of
 from runtime.errors import InvalidInput, NoSuchRun
+from runtime.records import RunStatus
 from runtime.runs.answers import Answer
-from runtime.types import JsonObject, RunStatus
+from runtime.types import JsonObject
 
 
 class Response(msgspec.Struct, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runtime.graphs.diff import Change
     from runtime.graphs.publishing import Outcome
     from runtime.graphs.rehearse import Report
-    from runtime.ports import Journal
+    from runtime.storage import Journal
 
 _MOST = 10_000
 """Waiting runs that are looked through."""

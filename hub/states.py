@@ -11,9 +11,10 @@ from hub.endpoint import Call
 from hub.protocol import Command, Refused, params_as
 from hub.routes.run_body import config_of
 from runtime.errors import NotFound
+from runtime.records import RunOptions
 from runtime.runs.run import StartRun
 from runtime.runs.state import Place, ThreadState
-from runtime.types import JsonObject, RunOptions
+from runtime.types import JsonObject
 
 _Id = Annotated[str, msgspec.Meta(max_length=256)]
 

@@ -6,7 +6,7 @@ import re
 from typing import cast, get_args
 
 from runtime.errors import InvalidInput
-from runtime.types import UsageGroup, UsageQuery
+from runtime.records import UsageGroup, UsageQuery
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

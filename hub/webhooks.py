@@ -26,8 +26,9 @@ from hub.routes.shapes import RUN_STATUS, moment
 from runtime.egress import Egress
 from runtime.errors import InvalidInput, StorageError
 from runtime.outbound import open_client
+from runtime.records import RunStatus, Webhook
 from runtime.telemetry import get_logger
-from runtime.types import JsonObject, RunStatus, Webhook
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 

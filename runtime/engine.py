@@ -30,7 +30,7 @@ from runtime.journal.responses import JournalResponses
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
-from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle, Views
+from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle
 from runtime.recommend.interactions import AllInteractions
 from runtime.recommend.refits import Refits
 from runtime.runs.channels import Channels
@@ -42,6 +42,7 @@ from runtime.runs.subscribers import Subscribers
 from runtime.runs.sweeper import Sweeper
 from runtime.runs.threads import Threads
 from runtime.search import Search
+from runtime.storage import Views
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import Health
 from runtime.watch import FolderWatch

@@ -13,7 +13,7 @@ from hub.cli.output import print_json, print_table, say
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
-    from runtime.ports import KeyLimits
+    from runtime.records import KeyLimits
     from runtime.settings import Settings
 
 _COUNT = click.IntRange(min=0)
@@ -51,7 +51,7 @@ def new(
 
     Without bounds of its own it may use what its tenant may.
     """
-    from runtime.ports import KeyLimits
+    from runtime.records import KeyLimits
 
     limits = KeyLimits(requests, tokens, budget, per)
     made = asyncio.run(_new(target.settings(), name, tenant, limits))

@@ -19,8 +19,8 @@ from runtime.journal.graphs import JournalGraphs
 from runtime.journal.interactions import JournalInteractions
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
-from runtime.ports import KeyLimits
 from runtime.recommend.refits import Refits
+from runtime.records import KeyLimits
 from runtime.search import IndexRequest, Search, read_labels
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry, configure_logging

@@ -13,8 +13,8 @@ from hub.cli.output import print_json, program, say
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
+    from runtime.records import GraphText
     from runtime.settings import Settings
-    from runtime.types import GraphText
 
 _NAMED = 5
 """Waiting runs that are named; the others are counted."""
@@ -135,7 +135,7 @@ def _file(settings: Settings, named: str) -> GraphText:
     from runtime.errors import GraphError, NotFound
     from runtime.extensions.mcp_servers import load_all
     from runtime.graphs.library import SUFFIX, GraphLibrary
-    from runtime.types import GraphText
+    from runtime.records import GraphText
 
     path = Path(named) if named.endswith(SUFFIX) else settings.workspace / "graphs" / f"{named}{SUFFIX}"
     if not path.is_file():

@@ -14,7 +14,7 @@ import orjson
 
 from hub.cli.workspace import Door, Task
 from runtime.errors import CannotStart, HubbubError, NotFound
-from runtime.ports import KeyLimits
+from runtime.records import KeyLimits
 
 _NOT_FOUND = 404
 _REFUSED = 400

@@ -11,8 +11,8 @@ from hub.cli.output import moment, print_json, print_table
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
+    from runtime.records import RunsQuery
     from runtime.settings import Settings
-    from runtime.types import RunsQuery
 
 
 @click.command("runs")
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(target: Target, /, as_json: bool, **wanted: Any) -> None:
     """List runs, the latest accepted first."""
-    from runtime.types import RunsQuery
+    from runtime.records import RunsQuery
 
     rows = asyncio.run(_rows(target.settings(), RunsQuery(**wanted)))
     if as_json:

@@ -11,8 +11,8 @@ from hub.cli.output import print_json, print_table
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
+    from runtime.records import UsageQuery
     from runtime.settings import Settings
-    from runtime.types import UsageQuery
 
 
 @click.command("usage")

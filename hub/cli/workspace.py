@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.cli.program import Target
-    from runtime.ports import KeyLimits
+    from runtime.records import KeyLimits
     from runtime.settings import Settings
 
 Task: TypeAlias = Literal["eval", "tune"]

@@ -12,7 +12,8 @@ from hub.failures import status_of
 from hub.routes.graph_model import failure_of, said_by
 from hub.routes.run_view import RunView
 from runtime.errors import NoSuchResponse, NoSuchRun
-from runtime.types import JsonObject, RawChunk, Run, RunStatus
+from runtime.records import Run, RunStatus
+from runtime.types import JsonObject, RawChunk
 
 if TYPE_CHECKING:
     from hub.routes.graph_model import Word

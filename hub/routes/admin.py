@@ -19,7 +19,7 @@ from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.parts import KEYRING
 from hub.publishing import outcome_object, waiting_runs
 from runtime.errors import HubbubError, InvalidInput, NotFound
-from runtime.ports import ApiKey, KeyLimits
+from runtime.records import ApiKey, KeyLimits
 from runtime.search import IndexRequest, Measured, read_labels
 from runtime.telemetry import get_logger
 from runtime.types import JsonObject

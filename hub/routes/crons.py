@@ -14,7 +14,8 @@ from hub.endpoint import Anything, Call, Endpoint, Nothing, reply
 from hub.routes.run_body import RunBody, start_run
 from hub.routes.shapes import has, moment, ordered, selected
 from runtime.errors import InvalidInput
-from runtime.types import Cron, JsonObject
+from runtime.records import Cron
+from runtime.types import JsonObject
 
 MOST = 1000
 """The most crons in one answer."""

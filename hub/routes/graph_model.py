@@ -12,19 +12,9 @@ from hub.endpoint import Anything, Call
 from hub.routes.run_view import RunView
 from runtime.errors import Conflict, HubbubError, InvalidInput, ModelError, StepFailed
 from runtime.gateway.relaying import Dialect, read_as
+from runtime.records import Run, RunOptions, RunStatus
 from runtime.runs.run import StartRun
-from runtime.types import (
-    ChatRequest,
-    Delta,
-    Event,
-    JsonObject,
-    RawChunk,
-    RawRequest,
-    Run,
-    RunOptions,
-    RunStatus,
-    Usage,
-)
+from runtime.types import ChatRequest, Delta, Event, JsonObject, RawChunk, RawRequest, Usage
 
 if TYPE_CHECKING:
     from runtime.engine import Engine

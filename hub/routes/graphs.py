@@ -13,8 +13,9 @@ from hub.endpoint import Anything, Call, Endpoint, reply
 from hub.failures import RUN_STATUS, respond
 from hub.routes.run_stream import HEADERS
 from hub.routes.run_view import RunView, interrupts_of
+from runtime.records import Run, RunOptions, RunStatus
 from runtime.runs.run import StartRun
-from runtime.types import Event, JsonObject, Run, RunOptions, RunStatus
+from runtime.types import Event, JsonObject
 
 _SSE = "text/event-stream"
 

@@ -14,8 +14,9 @@ from hub.routes.graphs import error_of, waiting_of
 from hub.routes.run_stream import HEADERS
 from hub.routes.run_view import HEARTBEAT
 from runtime.errors import HubbubError, NotFound
+from runtime.records import Run, RunOptions, RunStatus
 from runtime.runs.run import StartRun
-from runtime.types import JsonObject, Run, RunOptions, RunStatus
+from runtime.types import JsonObject
 
 _SSE = "text/event-stream"
 

@@ -14,8 +14,9 @@ from hub.routes.stream_modes import LATER_MODES, StreamMode
 from runtime.egress import Egress
 from runtime.errors import InvalidInput
 from runtime.graphs.version import CONFIG_KEYS, OURS
+from runtime.records import RunOptions
 from runtime.runs.run import StartRun
-from runtime.types import JsonObject, RunOptions
+from runtime.types import JsonObject
 
 Multitask = Literal["reject", "enqueue", "interrupt", "rollback"]
 

@@ -17,7 +17,7 @@ from hub.routes.run_view import Look, RunView, failure_of, interrupts_of
 from hub.routes.shapes import RUN_STATUS
 from hub.routes.stream_modes import Part, StreamMode, StreamModes, encode
 from runtime.errors import InvalidInput
-from runtime.types import Run
+from runtime.records import Run
 
 STUCK = 10.0
 """Seconds a client may take to read what fills its buffers, before the connection is given up."""

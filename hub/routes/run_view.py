@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import NotFound
-from runtime.types import Event, JsonObject, Run
+from runtime.records import Run
+from runtime.types import Event, JsonObject
 
 if TYPE_CHECKING:
     from runtime.engine import Engine

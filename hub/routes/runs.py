@@ -19,7 +19,8 @@ from hub.routes.run_stream import cancel_run, locations, stream
 from hub.routes.run_view import HEARTBEAT, RunView, failure_of, interrupts_of
 from hub.routes.shapes import RUN_STATUS, run_object, selected
 from runtime.errors import InvalidInput, NoSuchRun, NotFound
-from runtime.types import JsonObject, Run, RunStatus
+from runtime.records import Run, RunStatus
+from runtime.types import JsonObject
 
 MOST = 1000
 """The most runs in one answer."""

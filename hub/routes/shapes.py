@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import InvalidInput
-from runtime.types import JsonObject, Run, RunStatus, Thread, ThreadEntry
+from runtime.records import Run, RunStatus, Thread, ThreadEntry
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from runtime.runs.state import Place, StateTask, ThreadState

@@ -7,8 +7,9 @@ from aiohttp import web
 
 from hub.endpoint import Call, Endpoint, reply
 from hub.routes.shapes import moment
+from runtime.records import StoredItem
 from runtime.store.requests import ItemQuery, NamespaceQuery, Put
-from runtime.types import JsonObject, StoredItem
+from runtime.types import JsonObject
 
 
 class NewItem(msgspec.Struct, forbid_unknown_fields=True):

@@ -25,7 +25,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from runtime.types import Event, JsonObject, Run
+from runtime.records import Run
+from runtime.types import Event, JsonObject
 
 StreamMode = Literal[
     "values", "updates", "messages", "messages-tuple", "custom", "tasks", "tools", "lifecycle", "events"

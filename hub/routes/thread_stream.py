@@ -24,9 +24,10 @@ from hub.routes.run_view import ends, happens, pauses
 from hub.routes.shapes import RUN_STATUS, state_object
 from hub.routes.stream_modes import Part, StreamMode, StreamModes, encode
 from runtime.errors import HubbubError, InvalidInput, NotFound
+from runtime.records import RunStatus
 from runtime.runs import state
 from runtime.runs.channel import Channel
-from runtime.types import Event, RunStatus
+from runtime.types import Event
 
 ThreadMode = Literal["run_modes", "lifecycle", "state_update"]
 

@@ -12,9 +12,10 @@ from hub.endpoint import Call, Endpoint, Nothing, reply
 from hub.routes.extraction import extracted, read_paths
 from hub.routes.shapes import expiry_object, selected, thread_object
 from runtime.errors import InvalidInput
+from runtime.records import ThreadEntry, ThreadOrder, ThreadQuery, ThreadStatus
 from runtime.runs.state import Update
 from runtime.runs.threads import Expiry, Strategy
-from runtime.types import JsonObject, ThreadEntry, ThreadOrder, ThreadQuery, ThreadStatus
+from runtime.types import JsonObject
 
 MOST = 1000
 """The most threads in one answer."""

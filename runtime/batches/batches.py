@@ -16,11 +16,11 @@ from runtime.errors import Conflict, HubbubError, InvalidInput, NotFound, Overlo
 from runtime.graphs.version import Versions
 from runtime.journal.batches import JournalBatches
 from runtime.journal.sqlite import SqliteJournal
+from runtime.records import Run
 from runtime.runs.run import describe
 from runtime.runs.runs import Runs
 from runtime.settings import BatchesSettings
 from runtime.telemetry import get_logger
-from runtime.types import Run
 
 _log = get_logger(__name__)
 

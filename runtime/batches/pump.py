@@ -10,10 +10,10 @@ from dataclasses import replace
 from runtime.batches.batch import Batch, Row, RowEnd, RowStatus
 from runtime.errors import HubbubError, InvalidInput, Overloaded, StorageError, TooLarge
 from runtime.journal.batches import JournalBatches
+from runtime.records import Run, RunOptions, RunStatus
 from runtime.runs.run import StartRun, describe
 from runtime.runs.runs import Runs
 from runtime.telemetry import get_logger
-from runtime.types import Run, RunOptions, RunStatus
 
 _log = get_logger(__name__)
 

@@ -16,9 +16,10 @@ from runtime.gateway.models import Candidate
 from runtime.gateway.prices import Prices
 from runtime.gateway.reply import ReplyBuilder
 from runtime.ports import Context
+from runtime.records import ModelCall
 from runtime.settings import ModelAlias
 from runtime.telemetry import Span, Telemetry
-from runtime.types import Delta, ModelCall, Usage
+from runtime.types import Delta, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,12 @@ from runtime.gateway.quotas import Quotas
 from runtime.gateway.reply import ReplyBuilder
 from runtime.gateway.road import Road
 from runtime.gateway.standing import Standings
-from runtime.ports import Cache, Context, KeyLimits, UsageLog
+from runtime.ports import Cache, Context
+from runtime.records import KeyLimits, ModelCall
 from runtime.settings import ModelAlias, Settings
+from runtime.storage import UsageLog
 from runtime.telemetry import Telemetry
-from runtime.types import ChatRequest, Delta, ModelCall, Reply
+from runtime.types import ChatRequest, Delta, Reply
 
 
 class Gateway:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from runtime.errors import BudgetSpent, Overloaded
-from runtime.ports import KeyLimits, UsageLog
+from runtime.records import KeyLimits, ModelCall, UsageQuery
 from runtime.settings import Settings
-from runtime.types import ModelCall, UsageQuery
+from runtime.storage import UsageLog
 
 
 class Allowance:

@@ -28,7 +28,8 @@ from runtime.graphs.state import EMPTY, ITEM, LOOPS, Saving, counts_loops, merge
 from runtime.graphs.steps import langgraph_step, retry_policy, step_function
 from runtime.graphs.steps import undo as undo_step
 from runtime.graphs.work import inner_work, work
-from runtime.types import Effect, JsonObject
+from runtime.records import Effect
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from runtime.graphs.text_version import GraphVersion

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from runtime.errors import GraphError
 from runtime.graphs.library import GraphLibrary, version_in
 from runtime.graphs.text_version import GraphVersion
-from runtime.ports import GraphVersions
-from runtime.types import GraphText, Publication
+from runtime.records import GraphText, Publication
+from runtime.storage import GraphVersions
 
 _MOST = 256
 """Versions that stay in memory beside those that new runs get."""

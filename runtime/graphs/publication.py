@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 
 from runtime.errors import Conflict
-from runtime.types import Publication
+from runtime.records import Publication
 
 _REMEMBERED = 50
 """How many earlier versions a rollback can lead back to, one after the other."""

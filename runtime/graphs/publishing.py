@@ -11,8 +11,8 @@ from runtime.graphs.diff import Change, differences
 from runtime.graphs.findings import Finding
 from runtime.graphs.rehearse import Report, try_out
 from runtime.graphs.text_version import GraphVersion
+from runtime.records import GraphText, Publication
 from runtime.toml import parse_toml
-from runtime.types import GraphText, Publication
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from runtime.graphs.making import is_factory, made
 from runtime.graphs.plain import plain, plain_fields
 from runtime.graphs.run_config import check_limits, check_values, values_of
 from runtime.graphs.topology import fingerprint
-from runtime.types import Effect, JsonObject, Run
+from runtime.records import Effect, Run
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver

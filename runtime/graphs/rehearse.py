@@ -19,8 +19,9 @@ from runtime.graphs.fields import checked_input
 from runtime.graphs.file import GraphFile
 from runtime.graphs.findings import in_sentence, near
 from runtime.graphs.scope import Outcome, RunScope, StepCall
+from runtime.records import Run, RunStatus
 from runtime.telemetry import Telemetry
-from runtime.types import JsonObject, Run, RunStatus, Usage
+from runtime.types import JsonObject, Usage
 
 if TYPE_CHECKING:
     from runtime.graphs.scope import MessageSink

@@ -13,12 +13,14 @@ from runtime.extensions.context import CallContext, Services
 from runtime.graphs.counted import CountedServices
 from runtime.graphs.decisions import Decision
 from runtime.graphs.file import Node
+from runtime.records import Effect, Fact, Run
 from runtime.settings import GuardrailsSettings
 from runtime.telemetry import Span, Telemetry
-from runtime.types import Delta, Effect, Fact, JsonObject, Run, Usage
+from runtime.types import Delta, JsonObject, Usage
 
 if TYPE_CHECKING:
-    from runtime.ports import Cache, Ledger, Log
+    from runtime.ports import Cache, Log
+    from runtime.storage import Ledger
 
 
 class MessageSink(Protocol):

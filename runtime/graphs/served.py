@@ -17,9 +17,9 @@ from runtime.graphs.publication import digest, published, rolled_back, started, 
 from runtime.graphs.publishing import Outcome, changes_to, check_share, judged
 from runtime.graphs.text_version import GraphVersion
 from runtime.graphs.version import Version
-from runtime.ports import GraphVersions
+from runtime.records import Publication
+from runtime.storage import GraphVersions
 from runtime.telemetry import get_logger
-from runtime.types import Publication
 
 _log = get_logger(__name__)
 

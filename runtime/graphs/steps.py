@@ -27,7 +27,8 @@ from runtime.graphs.decisions import ON_ERROR, Decision
 from runtime.graphs.file import END, Node
 from runtime.graphs.scope import Action, Outcome, RunScope, StepCall
 from runtime.graphs.state import ITEM, Saving
-from runtime.types import Effect, JsonObject
+from runtime.records import Effect
+from runtime.types import JsonObject
 
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0

@@ -15,7 +15,8 @@ import orjson
 from runtime.graphs.fields import checked_change, checked_input, schema_of
 from runtime.graphs.file import GraphFile, Limits
 from runtime.graphs.run_config import check_limits, refuse_own_values, settings_of
-from runtime.types import Effect, JsonObject, Run
+from runtime.records import Effect, Run
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver

@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.graphs.file import Limits
-from runtime.types import Effect, JsonObject, Run
+from runtime.records import Effect, Run
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver

@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from runtime.journal.sqlite import SqliteJournal
-from runtime.types import GraphText, Publication
+from runtime.records import GraphText, Publication
 
 _decode = msgspec.json.Decoder(Publication).decode
 _SELECT = "SELECT graph, version, text, inside, at FROM graph_texts WHERE graph = ?"

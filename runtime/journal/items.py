@@ -11,8 +11,7 @@ import orjson
 
 from runtime.errors import TooLarge
 from runtime.journal.sqlite import SqliteJournal, unobserved
-from runtime.ports import ItemsWhere
-from runtime.types import ItemVectors, ItemWrite, StoredItem
+from runtime.records import ItemsWhere, ItemVectors, ItemWrite, StoredItem
 
 T = TypeVar("T")
 

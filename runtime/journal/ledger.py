@@ -9,7 +9,8 @@ import orjson
 
 from runtime.errors import Conflict
 from runtime.journal.sqlite import SqliteJournal
-from runtime.types import Effect, JsonObject
+from runtime.records import Effect
+from runtime.types import JsonObject
 
 _SELECT = (
     "SELECT run, task, step, namespace, key, seen, state, tries, result FROM effects"

@@ -17,14 +17,13 @@ import orjson
 from runtime.errors import Conflict, NoSuchRun, NotFound, StorageError
 from runtime.journal.log import Log, Statements
 from runtime.journal.thread_search import STATE_UPDATED_AT, STATUS, condition, order
-from runtime.ports import ApiKey, KeyLimits, RunChange
-from runtime.types import (
+from runtime.records import (
+    ApiKey,
     Cron,
-    Event,
-    Health,
     Interrupt,
-    JsonObject,
+    KeyLimits,
     Run,
+    RunChange,
     RunOptions,
     RunStatus,
     Thread,
@@ -32,6 +31,7 @@ from runtime.types import (
     ThreadQuery,
     Webhook,
 )
+from runtime.types import Event, Health, JsonObject
 
 T = TypeVar("T")
 _decode_options = msgspec.json.Decoder(RunOptions).decode

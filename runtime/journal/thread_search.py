@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from runtime.journal.json_contains import Condition, contains
-from runtime.types import ThreadOrder, ThreadQuery
+from runtime.records import ThreadOrder, ThreadQuery
 
 _WORKING = (
     "SELECT 1 FROM runs WHERE thread = threads.id AND status IN ('accepted', 'running')"

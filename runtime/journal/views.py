@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from runtime.journal.sqlite import SqliteJournal, unobserved
-from runtime.types import Fact, JsonObject, ModelCall, RunsQuery, Usage, UsageQuery
+from runtime.records import Fact, ModelCall, RunsQuery, UsageQuery
+from runtime.types import JsonObject, Usage
 
 _PAGE = 200
 """Threads that are rebuilt at the same time: other writes wait for no more than these."""

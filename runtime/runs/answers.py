@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.errors import InvalidInput, NoSuchInterrupt
-from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus
+from runtime.records import Interrupt, Run, RunOptions, RunStatus
+from runtime.types import JsonObject
 
 _SHOWN = 300
 

@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from runtime.errors import Conflict
-from runtime.ports import RunChange
+from runtime.records import RunChange, Thread
 from runtime.runs.replay import with_starts
-from runtime.types import Event, JsonObject, Thread
+from runtime.types import Event, JsonObject
 
 RESERVE = 4096
 """How many seqs are promised to the journal at a time."""

@@ -7,9 +7,9 @@ import uuid
 from collections import OrderedDict
 from weakref import WeakValueDictionary
 
-from runtime.ports import Journal
+from runtime.records import RunStatus, Thread
 from runtime.runs.channel import Channel
-from runtime.types import RunStatus, Thread
+from runtime.storage import Journal
 
 _ACTIVE = (RunStatus.ACCEPTED, RunStatus.RUNNING)
 _IDLE = 256

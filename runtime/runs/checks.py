@@ -9,7 +9,8 @@ from typing import Any
 from runtime.errors import InvalidInput
 from runtime.graphs.findings import near
 from runtime.graphs.version import Version
-from runtime.types import JsonObject, RunOptions
+from runtime.records import RunOptions
+from runtime.types import JsonObject
 
 _COMMAND = ("resume", "update", "goto")
 

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from runtime.errors import HubbubError, InvalidInput, NotFound, Overloaded
-from runtime.ports import Journal
+from runtime.records import Cron, RunOptions
 from runtime.runs.alarms import Alarms
 from runtime.runs.run import StartRun
 from runtime.runs.runs import Runs
+from runtime.storage import Journal
 from runtime.telemetry import get_logger
-from runtime.types import Cron, JsonObject, RunOptions
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 

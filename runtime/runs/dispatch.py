@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from runtime.errors import HubbubError
 from runtime.extensions.catalog import Catalog
-from runtime.ports import RunChange
+from runtime.records import Run, RunChange, RunStatus
 from runtime.runs.alarms import until
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.control import Control
@@ -21,7 +21,6 @@ from runtime.runs.probation import Probation
 from runtime.runs.queue import RunQueue, Turn
 from runtime.runs.run import Ending, completion, lifecycle, requests
 from runtime.telemetry import Telemetry, bind, get_logger
-from runtime.types import Run, RunStatus
 
 _log = get_logger(__name__)
 

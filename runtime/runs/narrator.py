@@ -11,6 +11,7 @@ from runtime.errors import HubbubError, InvalidInput, StepFailed
 from runtime.extensions.failures import in_words
 from runtime.graphs.plain import plain
 from runtime.graphs.version import Version
+from runtime.records import ModelCall, Run
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.messages import MessageWriter
 from runtime.runs.model_streams import ModelStreams
@@ -19,7 +20,7 @@ from runtime.runs.step_calls import StepCalls
 from runtime.runs.subgraphs import Subgraphs
 from runtime.runs.task_spans import TaskSpans
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import JsonObject, ModelCall, Run
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler

@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from runtime.errors import InvalidInput
-from runtime.types import Interrupt, JsonObject
+from runtime.records import Interrupt
+from runtime.types import JsonObject
 
 
 @dataclass(slots=True)

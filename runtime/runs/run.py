@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from runtime.errors import HubbubError, StepFailed
+from runtime.records import Interrupt, Run, RunOptions, RunStatus, Webhook
 from runtime.runs.channel import Draft
-from runtime.types import Interrupt, JsonObject, Run, RunOptions, RunStatus, Webhook
+from runtime.types import JsonObject
 
 SUPERSEDING = frozenset({"interrupt", "rollback"})
 """Multitask strategies that stop the thread's other runs."""

@@ -21,7 +21,7 @@ from runtime.errors import (
     Overloaded,
 )
 from runtime.graphs.version import Version, Versions
-from runtime.ports import Journal, Ledger, RunChange
+from runtime.records import Interrupt, Run, RunChange, RunStatus, Thread
 from runtime.runs.alarms import Alarms
 from runtime.runs.answers import Answer, answered, question, resuming
 from runtime.runs.channel import Channel
@@ -32,8 +32,9 @@ from runtime.runs.queue import RunQueue, Turn
 from runtime.runs.run import SUPERSEDING, Ending, StartRun, completion, lifecycle
 from runtime.runs.state import Place, ThreadState
 from runtime.runs.threads import new_thread
+from runtime.storage import Journal, Ledger
 from runtime.telemetry import get_logger
-from runtime.types import Interrupt, JsonObject, Run, RunStatus, Thread
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 

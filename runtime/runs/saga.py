@@ -8,9 +8,10 @@ from typing import Final, Protocol
 
 from runtime.extensions.failures import in_words
 from runtime.graphs.scope import RunScope
-from runtime.ports import Ledger
+from runtime.records import Effect
+from runtime.storage import Ledger
 from runtime.telemetry import get_logger
-from runtime.types import Effect, JsonObject
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from runtime.records import ModelCall, Run
 from runtime.runs.chunks import usage_of
 from runtime.runs.task_spans import TaskSpans
 from runtime.telemetry import Span, Telemetry
-from runtime.types import ModelCall, Run, Usage
+from runtime.types import Usage
 
 _OURS = "hubbub"
 """The type of the hub's own models, whose calls the gateway tells and counts."""

@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from runtime.errors import Conflict, NotFound, StorageError
-from runtime.ports import Journal
+from runtime.records import Thread
 from runtime.runs.threads import Threads
+from runtime.storage import Journal
 from runtime.telemetry import get_logger
-from runtime.types import Thread
 
 _log = get_logger(__name__)
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runtime.errors import Conflict, HubbubError, InvalidInput, NotFound
 from runtime.journal.json_contains import holds
-from runtime.ports import Journal
+from runtime.records import Run, RunStatus, Thread, ThreadEntry, ThreadQuery, ThreadStatus
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.queue import RunQueue
 from runtime.runs.run import lifecycle, requests
 from runtime.runs.state import NEWEST, Place, ThreadState, Update
-from runtime.types import JsonObject, Run, RunStatus, Thread, ThreadEntry, ThreadQuery, ThreadStatus
+from runtime.storage import Journal
+from runtime.types import JsonObject
 
 if TYPE_CHECKING:
     from runtime.runs.states import States

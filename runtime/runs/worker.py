@@ -26,7 +26,8 @@ from runtime.graphs.guards import screened
 from runtime.graphs.scope import RunScope
 from runtime.graphs.version import Version, Versions
 from runtime.journal.checkpoints import JournalSaver
-from runtime.ports import Cache, Ledger
+from runtime.ports import Cache
+from runtime.records import Fact, ModelCall, Run, RunStatus
 from runtime.runs.answers import merged
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.commands import command_of
@@ -40,9 +41,10 @@ from runtime.runs.run import Ending, describe
 from runtime.runs.saga import Saga
 from runtime.runs.states import written_by
 from runtime.settings import GuardrailsSettings
+from runtime.storage import Ledger
 from runtime.store.adapter import enter_tenant
 from runtime.telemetry import Span, Telemetry, get_logger
-from runtime.types import Fact, JsonObject, ModelCall, Run, RunStatus
+from runtime.types import JsonObject
 
 _log = get_logger(__name__)
 

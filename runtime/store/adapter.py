@@ -22,10 +22,10 @@ from langgraph.store.base import (
 )
 
 from runtime.errors import HubbubError, InvalidInput, StorageError
+from runtime.records import StoredItem
 from runtime.store.requests import ItemQuery, NamespaceQuery, Put
 from runtime.store.store import Store
 from runtime.telemetry import get_logger
-from runtime.types import StoredItem
 
 PATIENCE = 60.0
 """Seconds that a step which is not async waits for the store: it holds a thread meanwhile."""

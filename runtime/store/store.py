@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import orjson
 
 from runtime.errors import HubbubError, InvalidInput
-from runtime.ports import Items, ItemsWhere
+from runtime.records import ItemsWhere, ItemVectors, ItemWrite, StoredItem
+from runtime.storage import Items
 from runtime.store.matching import check_filter, choose_namespaces, equalities, matches
 from runtime.store.ranking import Ranking, rank_by_cosine, rank_by_words, unit
 from runtime.store.requests import (
@@ -30,7 +31,6 @@ from runtime.store.requests import (
 )
 from runtime.store.texts import texts_of
 from runtime.telemetry import get_logger
-from runtime.types import ItemVectors, ItemWrite, StoredItem
 
 if TYPE_CHECKING:
     from runtime.ports import Vectors

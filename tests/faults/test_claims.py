@@ -13,10 +13,10 @@ import pytest
 from runtime.errors import Conflict
 from runtime.journal.checkpoints import JournalSaver
 from runtime.journal.sqlite import SqliteJournal
-from runtime.ports import RunChange
+from runtime.records import Run, RunChange, RunStatus
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.threads import new_thread
-from runtime.types import Event, Run, RunStatus
+from runtime.types import Event
 
 RUN = Run("r", "t", "default", "g", "v", RunStatus.RUNNING, {}, 0.0, 0.0, attempt=1, fence=1)
 

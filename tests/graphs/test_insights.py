@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from runtime.engine import Engine, open_engine
+from runtime.records import ModelCall, Run, RunStatus
 from runtime.runs.run import StartRun
 from runtime.settings import ModelAlias, ModelCandidate, PluginsSettings, Settings
-from runtime.types import ModelCall, Run, RunStatus, Usage
+from runtime.types import Usage
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = '''

@@ -11,11 +11,12 @@ import pytest
 from runtime.engine import Engine, open_engine
 from runtime.graphs.library import GraphLibrary
 from runtime.graphs.rehearse import try_out
+from runtime.records import Run, RunStatus
 from runtime.runs.answers import Answer
 from runtime.runs.run import StartRun
 from runtime.search import IndexRequest
 from runtime.settings import PluginsSettings, Settings
-from runtime.types import JsonObject, Run, RunStatus
+from runtime.types import JsonObject
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path.stem for path in (ROOT / "graphs").glob("*.toml"))

@@ -25,6 +25,7 @@ from runtime.journal.items import JournalItems
 from runtime.journal.ledger import JournalLedger
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
+from runtime.records import Run, RunStatus
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.control import Control
@@ -39,7 +40,7 @@ from runtime.runs.threads import Threads
 from runtime.settings import AuthSettings, EgressSettings, HubSettings, Settings, StorageSettings
 from runtime.store.store import Store
 from runtime.telemetry import Telemetry
-from runtime.types import Delta, Health, JsonObject, Run, RunStatus, Usage
+from runtime.types import Delta, Health, JsonObject, Usage
 from tests.runtime.runs.conftest import World
 
 GRAPHS = ("echo", "fail", "late", "wait")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from hub.agent_tree import fold
-from runtime.types import Event, Run, RunStatus
+from runtime.records import Run, RunStatus
+from runtime.types import Event
 
 RUN = Run("r1", "t1", "default", "team", "v1", RunStatus.RUNNING, {}, 0.0, 0.0)
 

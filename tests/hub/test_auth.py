@@ -9,7 +9,7 @@ import pytest
 
 from hub.auth import SESSION_SECONDS, Attempts, Keyring, Principal
 from runtime.errors import NotFound, Overloaded
-from runtime.ports import ApiKey
+from runtime.records import ApiKey
 
 NOW = 1_000.0
 

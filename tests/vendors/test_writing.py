@@ -12,11 +12,11 @@ from llmock.scenarios import Match, Reply
 from llmock.testing import LLMockServer
 
 from runtime.engine import Engine, open_engine
+from runtime.records import RunStatus
 from runtime.runs.answers import Answer
 from runtime.runs.run import StartRun
 from runtime.search import IndexRequest
 from runtime.settings import Settings
-from runtime.types import RunStatus
 from tests.vendors.conftest import MARKER
 
 GRAPHS = Path(__file__).parents[2] / "graphs"

@@ -9,10 +9,11 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 
 from hub.routes.stream_modes import StreamModes
+from runtime.records import Run, RunStatus
 from runtime.runs.channel import Draft
 from runtime.runs.messages import MessageWriter
 from runtime.runs.replay import with_starts
-from runtime.types import Delta, Event, Run, RunStatus, ToolCall
+from runtime.types import Delta, Event, ToolCall
 
 RUN = Run("r", "t", "default", "good", "v", RunStatus.RUNNING, {}, 0.0, 0.0)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hub.parts import KEYRING
-from runtime.types import ModelCall, Usage
+from runtime.records import ModelCall
+from runtime.types import Usage
 
 DAY = 1_735_732_800.0
 """The noon of 2025-01-01."""

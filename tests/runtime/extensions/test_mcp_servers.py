@@ -16,8 +16,8 @@ from runtime.config import load_settings
 from runtime.errors import ConfigError, InvalidInput, PluginError
 from runtime.extensions.mcp_servers import load_all
 from runtime.extensions.mcp_tools import MOST, tools_of
+from runtime.records import RunStatus
 from runtime.settings import McpServer, Settings
-from runtime.types import RunStatus
 from tests.runtime.runs.conftest import World
 
 TIME = McpServer(command=(sys.executable, "-m", "mcp_server_time", "--local-timezone", "UTC"))

@@ -19,9 +19,10 @@ from runtime.extensions.context import CallContext
 from runtime.gateway.gateway import Gateway, GatewayModel
 from runtime.gateway.reply import ReplyBuilder
 from runtime.ports import Context
+from runtime.records import ModelCall, UsageQuery
 from runtime.settings import ModelAlias, ModelCandidate, Settings, TelemetrySettings
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import ChatRequest, Delta, JsonObject, ModelCall, ToolCall, Usage, UsageQuery
+from runtime.types import ChatRequest, Delta, JsonObject, ToolCall, Usage
 
 REQUEST = ChatRequest("ignored", [{"role": "user", "content": "hello"}])
 DONE = Delta(finish="stop", usage=Usage(3, 2, cost_usd=0.5))

@@ -24,20 +24,11 @@ from runtime.gateway.prices import Prices
 from runtime.gateway.relaying import RelayAsk
 from runtime.gateway.retries import LONGEST, wait_before_retry
 from runtime.gateway.standing import Standing
-from runtime.ports import Context, KeyLimits
+from runtime.ports import Context
+from runtime.records import KeyLimits, ModelCall, UsageQuery
 from runtime.settings import BreakerSettings, ModelAlias, Price, Settings
 from runtime.telemetry import Telemetry
-from runtime.types import (
-    ChatRequest,
-    Delta,
-    JsonObject,
-    ModelCall,
-    RawChunk,
-    RawRequest,
-    ToolCall,
-    Usage,
-    UsageQuery,
-)
+from runtime.types import ChatRequest, Delta, JsonObject, RawChunk, RawRequest, ToolCall, Usage
 from tests.runtime.gateway.test_gateway import DONE, REQUEST, Log, Scripted, context, registered
 
 BUSY = ModelError("It is busy; ask again.", reason="overloaded")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.types import RunStatus
+from runtime.records import RunStatus
 from tests.runtime.runs.conftest import World
 
 SLOPPY = '''"""A model whose first answers are no JSON."""

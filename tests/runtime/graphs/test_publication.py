@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import Conflict
 from runtime.graphs.publication import published, rolled_back, started, version_for
-from runtime.types import Publication
+from runtime.records import Publication
 
 THREADS = [f"thread {number}" for number in range(2000)]
 

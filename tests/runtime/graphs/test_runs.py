@@ -15,9 +15,10 @@ from runtime.errors import LimitExceeded, PluginError, StepFailed
 from runtime.graphs.library import GraphLibrary
 from runtime.graphs.scope import RunScope
 from runtime.graphs.text_version import GraphVersion
+from runtime.records import Run, RunStatus
 from runtime.runs.meter import Meter
 from runtime.telemetry import Telemetry, get_logger
-from runtime.types import ChatRequest, Delta, Reply, Run, RunStatus, Usage
+from runtime.types import ChatRequest, Delta, Reply, Usage
 
 PLUGIN = '''"""Steps that echo, fail a few times, hang, and give nonsense."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runtime.types import RunStatus
+from runtime.records import RunStatus
 from tests.runtime.inference.making import linear, put
 from tests.runtime.runs.conftest import World
 

@@ -16,7 +16,7 @@ from langgraph.types import interrupt
 
 from runtime.journal.checkpoints import JournalSaver
 from runtime.journal.sqlite import SqliteJournal
-from runtime.types import Run, RunStatus, Thread
+from runtime.records import Run, RunStatus, Thread
 
 
 @pytest.fixture

@@ -21,8 +21,7 @@ from langgraph.types import Command, Interrupt, Send
 from runtime.errors import Conflict, InvalidInput, StorageError
 from runtime.journal.checkpoints import JournalSaver
 from runtime.journal.sqlite import SqliteJournal
-from runtime.ports import RunChange
-from runtime.types import Run, RunStatus
+from runtime.records import Run, RunChange, RunStatus
 
 from .conftest import config, everything
 

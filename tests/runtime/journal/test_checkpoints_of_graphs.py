@@ -13,7 +13,7 @@ from langgraph.types import Command, interrupt
 
 from runtime.journal.checkpoints import JournalSaver
 from runtime.journal.sqlite import SqliteJournal
-from runtime.types import Run
+from runtime.records import Run
 
 from .conftest import State, ask_twice, chain, config, everything, say
 

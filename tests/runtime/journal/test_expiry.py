@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from runtime.journal.sqlite import SqliteJournal
-from runtime.types import Run, RunStatus, Thread
+from runtime.records import Run, RunStatus, Thread
 
 NewRun = Callable[..., Awaitable[Run]]
 

@@ -19,8 +19,9 @@ from runtime.journal.measures import MEASURES, MOST
 from runtime.journal.measuring import JournalMeasures
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
+from runtime.records import Fact, ModelCall, Run, RunStatus, Thread
 from runtime.runs.run import lifecycle
-from runtime.types import Event, Fact, ModelCall, Run, RunStatus, Thread, Usage
+from runtime.types import Event, Usage
 
 FIRST, LAST = "2025-03-01", "2025-03-14"
 _BEGIN = datetime(2025, 3, 1, tzinfo=UTC)

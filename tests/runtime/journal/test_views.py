@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from runtime.errors import Conflict
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.views import JournalViews
+from runtime.records import Fact, ModelCall, Run, RunsQuery, RunStatus, Thread, UsageQuery
 from runtime.runs.run import lifecycle
-from runtime.types import Event, Fact, ModelCall, Run, RunsQuery, RunStatus, Thread, Usage, UsageQuery
+from runtime.types import Event, Usage
 
 S = RunStatus
 ENDINGS = [S.SUCCESS, S.ERROR, S.CANCELLED, S.TIMEOUT, S.INTERRUPTED]

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from runtime.engine import Engine, open_engine
+from runtime.records import Run
 from runtime.runs.run import StartRun
 from runtime.settings import Settings
-from runtime.types import Event, JsonObject, Run
+from runtime.types import Event, JsonObject
 
 PLUGIN = '''"""Steps that count, wait for a file, and speak."""
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from runtime.records import RunStatus
 from runtime.settings import McpServer, ModelAlias, TelemetrySettings
-from runtime.types import RunStatus
 
 from .conftest import World
 

@@ -10,8 +10,8 @@ from contextlib import closing
 import pytest
 
 from runtime.errors import Conflict, InvalidInput, NoSuchInterrupt, NotFound
+from runtime.records import Run, RunOptions, RunStatus
 from runtime.runs.answers import Answer
-from runtime.types import Run, RunOptions, RunStatus
 
 from .conftest import APPROVE, World, asked, lifecycles
 

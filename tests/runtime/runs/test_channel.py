@@ -10,11 +10,12 @@ import pytest
 
 from runtime.errors import Conflict
 from runtime.journal.sqlite import SqliteJournal
+from runtime.records import Thread
 from runtime.runs import channel as channel_module
 from runtime.runs.channel import RESERVE, Channel, Draft
 from runtime.runs.messages import MessageWriter
 from runtime.runs.threads import new_thread
-from runtime.types import Delta, Event, Thread, ToolCall, Usage
+from runtime.types import Delta, Event, ToolCall, Usage
 
 
 @pytest.fixture

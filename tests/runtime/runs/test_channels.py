@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from runtime.journal.sqlite import SqliteJournal
+from runtime.records import Thread
 from runtime.runs import channels
 from runtime.runs.channel import Channel, Draft
 from runtime.runs.channels import Channels
 from runtime.runs.threads import new_thread
-from runtime.types import Thread
 
 
 class SlowJournal(SqliteJournal):

@@ -6,9 +6,9 @@ import asyncio
 import time
 from dataclasses import replace
 
+from runtime.records import Cron
 from runtime.runs.crons import next_time
 from runtime.runs.run import StartRun
-from runtime.types import Cron
 
 from .conftest import World
 

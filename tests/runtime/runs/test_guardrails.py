@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runtime.errors import CannotStart
+from runtime.records import RunStatus
 from runtime.settings import GuardrailsSettings
-from runtime.types import RunStatus
 
 PLUGIN = """
 from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hub.agent_tree import fold
+from runtime.records import RunStatus
 from runtime.runs.answers import Answer
 from runtime.runs.state import Place
-from runtime.types import RunStatus
 
 from .conftest import APPROVE, World, asked
 from .test_sagas import ONBOARD, PLUGIN

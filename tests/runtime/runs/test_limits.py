@@ -7,9 +7,10 @@ import math
 import pytest
 
 from runtime.errors import LimitExceeded
+from runtime.records import RunStatus
 from runtime.runs.answers import Answer
 from runtime.runs.meter import Meter
-from runtime.types import RunStatus, Usage
+from runtime.types import Usage
 
 from .conftest import World
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from runtime.errors import NotFound
+from runtime.records import Run, RunsQuery, RunStatus
 from runtime.runs.answers import Answer
 from runtime.settings import GraphsSettings
-from runtime.types import Run, RunsQuery, RunStatus
 
 from .conftest import APPROVE, World, asked
 

@@ -11,8 +11,8 @@ from contextlib import closing
 import pytest
 
 from hub.agent_tree import fold
+from runtime.records import RunStatus
 from runtime.runs.answers import Answer
-from runtime.types import RunStatus
 
 from .conftest import World, asked, lifecycles
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from runtime.errors import InvalidInput, NotFound
+from runtime.records import Run, RunStatus, UsageQuery
 from runtime.runs.answers import Answer
 from runtime.settings import GraphsSettings, TelemetrySettings
-from runtime.types import Event, JsonObject, Run, RunStatus, UsageQuery
+from runtime.types import Event, JsonObject
 
 from .conftest import World, lifecycles
 

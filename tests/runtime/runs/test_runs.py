@@ -10,8 +10,8 @@ import pytest
 
 from runtime.errors import Conflict, InvalidInput, NoSuchCheckpoint, NotFound, StorageError
 from runtime.journal.checkpoints import JournalSaver
+from runtime.records import RunOptions, RunStatus
 from runtime.runs.answers import Answer
-from runtime.types import RunOptions, RunStatus
 
 from .conftest import World, lifecycles
 

@@ -10,8 +10,9 @@ import pytest
 
 from runtime.graphs.scope import RunScope
 from runtime.journal.ledger import JournalLedger
+from runtime.records import Effect, Run
 from runtime.runs.saga import Saga
-from runtime.types import Effect, JsonObject, Run
+from runtime.types import JsonObject
 
 from .conftest import World
 

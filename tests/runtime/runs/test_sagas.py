@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from runtime.records import RunOptions, RunStatus
 from runtime.runs.run import StartRun
-from runtime.types import JsonObject, RunOptions, RunStatus
+from runtime.types import JsonObject
 
 from .conftest import World, lifecycles
 

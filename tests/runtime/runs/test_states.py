@@ -7,9 +7,9 @@ import sqlite3
 import pytest
 
 from runtime.errors import Conflict, InvalidInput, NoSuchCheckpoint, NoSuchInterrupt, NotFound
+from runtime.records import Run, RunOptions, RunStatus
 from runtime.runs.answers import Answer
 from runtime.runs.state import Place, ThreadState, Update
-from runtime.types import Run, RunOptions, RunStatus
 
 from .conftest import APPROVE, World, asked, lifecycles
 

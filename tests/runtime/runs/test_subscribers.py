@@ -13,8 +13,9 @@ from runtime.extensions.catalog import Catalog, PluginInfo, Registered
 from runtime.extensions.context import Services
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.subscriptions import JournalSubscriptions
+from runtime.records import Run, RunStatus, Thread
 from runtime.runs.subscribers import Subscribers
-from runtime.types import Event, Run, RunStatus, Thread
+from runtime.types import Event
 
 PLUGIN = """
 from pathlib import Path

@@ -9,9 +9,9 @@ import pytest
 
 from runtime.errors import NotFound
 from runtime.journal.checkpoints import JournalSaver
+from runtime.records import RunOptions, RunStatus, Thread
 from runtime.runs import dispatch
 from runtime.runs.sweeper import Sweeper
-from runtime.types import RunOptions, RunStatus, Thread
 
 from .conftest import World
 
