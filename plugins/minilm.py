@@ -25,7 +25,7 @@ class Settings(BaseModel):
     On one thread more than a few at once cost a quarter more and four times the memory.
     """
 
-    threads: int = Field(default=1, ge=1)
+    threads: int = Field(default=2, ge=1)
     batch: int = Field(default=8, ge=1)
 
 

@@ -32,7 +32,7 @@ def find_highlights(
     marks = ", ".join("?" * len(rows))
     found = connection.execute(
         f"SELECT rowid, highlight({table}, 1, ?, ?) FROM {table}"  # noqa: S608 - names made from numbers
-        f" WHERE {table} MATCH ? AND rowid IN ({marks})",
+        f" WHERE {table} MATCH ? AND +rowid IN ({marks})",
         (_BEGIN, _END, expression, *by_id),
     )
     return {id: best_sentences(by_id[id], marked) for id, marked in found}

@@ -15,11 +15,14 @@ MAX_TERMS = 64
 """Words of a query that are looked up; of a longer one, the first of these."""
 MAX_QUERY = 10_000
 """Characters of a query that are looked at."""
-RANK = "bm25(3.0, 1.0)"
+WEIGHTS = "3.0, 1.0"
+"""Of the title and of the text."""
 AFFORDABLE = 10_000
 """Passages up to which all that have any of the words are ranked; ranking is what takes the time."""
-ENOUGH = 2_000
+ENOUGH = 1_500
 """Passages with rare words that are ranked where there are more: the best ones are nearly always there."""
+COMMON = 0.3
+"""The share of passages from which on a word no longer tells them apart."""
 
 _WORD = re.compile(r"[^\W_]+")
 STOPWORDS = frozenset(
@@ -43,17 +46,19 @@ def match_expression(query: str) -> str:
     return _any_of(query_words(query))
 
 
-def thrifty_expression(passages: Mapping[str, int], enough: int) -> str:
+def thrifty_expression(passages: Mapping[str, int], enough: int, common: float) -> str:
     """Return an expression for passages with a rare word of the query, given how many have each word.
 
-    Each word stands in it twice: BM25 adds up over the words written, so all scores are twice as high
-    and their order is the same.
+    Words in more than `common` passages have no say unless they are among the rare ones.  Each other word
+    stands in it twice: BM25 adds up over the words written, so all scores are twice as high and their
+    order is the same.
     """
     words = sorted((word for word, count in passages.items() if count), key=lambda word: passages[word])
     rare: list[str] = []
     while words and sum(passages[word] for word in rare) < enough:
         rare.append(words.pop(0))
-    return f"({_any_of(rare)}) AND ({_any_of([*rare, *words, *words])})"
+    telling = [word for word in words if passages[word] <= common]
+    return f"({_any_of(rare)}) AND ({_any_of([*rare, *telling, *telling])})"
 
 
 def search_keywords(
@@ -68,12 +73,13 @@ def search_keywords(
     found, scale = [], 2.0
     if len(words) > 1 and sum(passages.values()) > AFFORDABLE:
         # A filter leaves few of the passages with rare words: look at more of them.
-        enough = max(ENOUGH, 10 * count) * (2 if condition.sql else 1)
-        found = _rank(connection, table, thrifty_expression(passages, enough), count, condition)
+        enough = max(ENOUGH, 5 * count) * (2 if condition.sql else 1)
+        expression = thrifty_expression(passages, enough, COMMON * _size(connection, collection))
+        found = _rank(connection, table, expression, count, condition)
     if len(found) < count:
         found, scale = _rank(connection, table, _any_of(words), count, condition), 1.0
     places = read_places(connection, collection, "id", [passage for passage, _ in found])
-    return [(places[passage], -rank / scale) for passage, rank in found if passage in places]
+    return [(places[passage], -score / scale) for passage, score in found if passage in places]
 
 
 def _any_of(words: Sequence[str]) -> str:
@@ -82,9 +88,14 @@ def _any_of(words: Sequence[str]) -> str:
 
 
 def _count(connection: sqlite3.Connection, table: str, word: str) -> int:
+    query = f"SELECT count(*) FROM {table} WHERE {table} MATCH ?"  # noqa: S608 - a name made from a number
+    (count,) = connection.execute(query, (f'"{word}"',)).fetchone()
+    return int(count)
+
+
+def _size(connection: sqlite3.Connection, collection: int) -> int:
     (count,) = connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT ?)",  # noqa: S608
-        (f'"{word}"', AFFORDABLE),
+        "SELECT count(*) FROM passages WHERE collection = ?", (collection,)
     ).fetchone()
     return int(count)
 
@@ -92,8 +103,9 @@ def _count(connection: sqlite3.Connection, table: str, word: str) -> int:
 def _rank(
     connection: sqlite3.Connection, table: str, expression: str, count: int, condition: Condition
 ) -> list[Any]:
+    # Ordering by `rank` would sort the places of all words along.
     return connection.execute(
-        f"SELECT rowid, rank FROM {table} WHERE {table} MATCH ? AND rank MATCH '{RANK}'"  # noqa: S608
-        f" {condition.restrict('+rowid')} ORDER BY rank LIMIT ?",
+        f"SELECT rowid, bm25({table}, {WEIGHTS}) AS score FROM {table} WHERE {table} MATCH ?"  # noqa: S608
+        f" {condition.restrict('+rowid')} ORDER BY score LIMIT ?",
         (expression, *condition.values, count),
     ).fetchall()

@@ -89,19 +89,20 @@ class Rankings:
     async def dense(self, query: str, count: int, filter: JsonObject | None) -> tuple[State, Ranked]:
         """Return the best `count` by cosine; none where it is not `ready`."""
 
-        def prepare(connection: sqlite3.Connection) -> tuple[State, list[str] | None]:
+        def prepare(connection: sqlite3.Connection) -> tuple[State, Condition]:
             state = self.state(connection)
-            condition = read_filter(state.id, filter)
-            return state, _keys(connection, condition) if state.id and state.ready else None
+            return state, read_filter(state.id, filter)
 
-        nothing: tuple[State, list[str] | None] = (self._unknown(), None)
-        state, keys = await self._parts.reader.read(prepare, nothing)
+        nothing = (self._unknown(), Condition())
+        state, condition = await self._parts.reader.read(prepare, nothing)
         clean = clean_query(query)
-        if not state.id or not state.ready or not clean.strip() or keys == []:
+        if not state.id or not state.ready or not clean.strip():
             return state, []
-        vectors: Vectors | None = await self._parts.queries.embed([clean])
+        vectors, keys = await asyncio.gather(self._parts.queries.embed([clean]), self._keys(condition))
         if vectors is None:
             return NOWHERE, []
+        if keys == []:
+            return state, []
         nearest = await self._parts.child.ask(
             "query",
             seconds=QUERY_TIMEOUT,
@@ -125,6 +126,16 @@ class Rankings:
         except (StorageError, PluginError) as error:
             log.warning("searching by keyword only", collection=self._name, reason=str(error))
             return NOWHERE, []
+
+    async def _keys(self, condition: Condition) -> list[str] | None:
+        """Return the keys a filter leaves; None when there is no filter."""
+        if not condition.sql:
+            return None
+        query = f"SELECT key FROM passages WHERE vector_stored = 1 AND id IN ({condition.sql})"  # noqa: S608
+        none: list[str] = []
+        return await self._parts.reader.read(
+            lambda connection: [key for (key,) in connection.execute(query, condition.values)], none
+        )
 
     def state(self, connection: sqlite3.Connection) -> State:
         """Look up the collection, and how many of its vectors there are."""
@@ -154,14 +165,3 @@ class Rankings:
 def clean_query(query: str) -> str:
     """Cut what is too long, and drop what is no text (half surrogates)."""
     return query[:MAX_QUERY].encode(errors="ignore").decode()
-
-
-def _keys(connection: sqlite3.Connection, condition: Condition) -> list[str] | None:
-    """Return the keys a filter leaves; None when there is no filter."""
-    if not condition.sql:
-        return None
-    rows = connection.execute(
-        f"SELECT key FROM passages WHERE vector_stored = 1 AND id IN ({condition.sql})",  # noqa: S608
-        condition.values,
-    )
-    return [key for (key,) in rows]

@@ -79,8 +79,9 @@ def _select(
     for start in range(0, len(wanted), _AT_ONCE):
         part = wanted[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(part))
+        # The plus keeps SQLite from walking through the whole collection instead of to these rows.
         yield from connection.execute(
-            f"SELECT {what} WHERE p.{column} IN ({marks}) AND p.collection = ?",
+            f"SELECT {what} WHERE p.{column} IN ({marks}) AND +p.collection = ?",
             (*part, collection),
         )
 

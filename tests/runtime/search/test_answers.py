@@ -140,6 +140,7 @@ async def test_a_large_collection_is_ranked_like_a_small_one(
     before = await collection.search(query)
     monkeypatch.setattr("runtime.search.keyword.AFFORDABLE", 1)
     monkeypatch.setattr("runtime.search.keyword.ENOUGH", 2)
+    monkeypatch.setattr("runtime.search.keyword.COMMON", 1.0)
     after = await collection.search(query)
     assert [hit.id for hit in after] == [hit.id for hit in before]
     assert [hit.score for hit in after] == pytest.approx([hit.score for hit in before])

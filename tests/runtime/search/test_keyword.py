@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runtime.search.keyword import MAX_TERMS, RANK, match_expression, thrifty_expression
+from runtime.search.keyword import MAX_TERMS, WEIGHTS, match_expression, thrifty_expression
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,14 @@ def test_ranking_only_passages_with_rare_words_keeps_their_scores_and_order() ->
 
     def ranked(expression: str) -> dict[int, float]:
         rows = connection.execute(
-            f"SELECT rowid, rank FROM t WHERE t MATCH ? AND rank MATCH '{RANK}' ORDER BY rank, rowid",
+            f"SELECT rowid, bm25(t, {WEIGHTS}) AS score FROM t WHERE t MATCH ? ORDER BY score, rowid",
             (expression,),
         )
         return dict(rows.fetchall())
 
     counts = {"owls": 99, "hunt": 66, "lanterns": 9, "dusk": 15, "comets": 0}
     whole = ranked(match_expression("owls hunt lanterns dusk comets"))
-    thrifty = ranked(thrifty_expression(counts, 10))
+    thrifty = ranked(thrifty_expression(counts, 10, 99))
     assert len(whole) == 99
     assert len(thrifty) == len({at for at in range(99) if at % 7 == 0 or at % 11 == 0})
     assert list(thrifty) == [passage for passage in whole if passage in thrifty]
@@ -72,6 +72,12 @@ def test_ranking_only_passages_with_rare_words_keeps_their_scores_and_order() ->
 
 
 def test_a_query_of_nothing_but_rare_words_ranks_all_that_have_them() -> None:
-    assert thrifty_expression({"owls": 3, "larks": 4, "none": 0}, 100) == (
+    assert thrifty_expression({"owls": 3, "larks": 4, "none": 0}, 100, 1000) == (
         '("owls" OR "larks") AND ("owls" OR "larks")'
     )
+
+
+def test_a_word_in_too_many_passages_has_no_say_unless_it_is_among_the_rare_ones() -> None:
+    counts = {"owls": 90, "hunt": 40, "lanterns": 9}
+    assert thrifty_expression(counts, 9, 50) == '("lanterns") AND ("lanterns" OR "hunt" OR "hunt")'
+    assert thrifty_expression({"owls": 90}, 9, 50) == '("owls") AND ("owls")'
