@@ -22,7 +22,8 @@ MAX_TOKENS = 256
 class Settings(BaseModel):
     """`[plugins.minilm]`: threads of one embedding call, and texts that are embedded at once.
 
-    On one thread more than a few at once cost a quarter more and four times the memory.
+    A query waits for its vector: two threads halve that.  Of texts, more than a few at once cost a quarter
+    more and four times the memory.
     """
 
     threads: int = Field(default=2, ge=1)

@@ -16,7 +16,6 @@ from runtime.search.fusion import Scored, alone, fuse
 from runtime.search.highlights import find_highlights
 from runtime.search.rankings import Parts, Rankings, clean_query
 from runtime.search.rows import Row, cut_sentences, make_source, read_rows
-from runtime.search.spelling import suggest
 from runtime.search.variety import alike_by_words, vary
 from runtime.types import Hit, Hits, JsonObject, Passage, SearchQuery
 
@@ -110,9 +109,10 @@ class IndexedCollection:
         rows = read_rows(connection, collection, "id", [found.place.id for found in chosen])
         marked: Mapping[int, Any] = {}
         if query.highlight:
-            marked = find_highlights(connection, collection, text, list(rows.values()))
+            marked = find_highlights(text, list(rows.values()))
         shown = [found.place.id for found in chosen]
         facets = count_facets(connection, collection, query.facets, text, condition, shown)
+        spelling = self._parts.spelling
         return Hits(
             [
                 self._hit(rows[found.place.id], found, empty, marked.get(found.place.id, ()))
@@ -122,7 +122,7 @@ class IndexedCollection:
             mode=empty.mode,
             degraded=empty.degraded,
             facets=facets,
-            did_you_mean=suggest(connection, collection, text, condition) if query.suggest else None,
+            did_you_mean=spelling.suggest(connection, collection, text, condition) if query.suggest else None,
         )
 
     def _hit(self, row: Row, found: Scored, about: Hits, highlights: Sequence[Mapping[str, Any]]) -> Hit:

@@ -59,11 +59,10 @@ def _count(
             (*values, SHOWN),
         )
         return [{"value": path, "count": count} for path, count in rows]
+    # The plus keeps SQLite from asking for each passage that was found on its own.
     rows = connection.execute(
-        f"SELECT fields.value, count(DISTINCT {_DOCUMENT}) AS n FROM ({found}) f"  # noqa: S608 - constants
-        " JOIN passages p ON p.id = f.value JOIN fields ON fields.passage = p.id"
-        " WHERE fields.collection = ? AND fields.name = ?"
-        " GROUP BY fields.value ORDER BY n DESC, fields.value LIMIT ?",
-        (*values, collection, name, SHOWN),
+        "SELECT value, count(DISTINCT unit) AS n FROM fields WHERE collection = ? AND name = ?"  # noqa: S608
+        f" AND +passage IN ({found}) GROUP BY value ORDER BY n DESC, value LIMIT ?",
+        (collection, name, *values, SHOWN),
     )
     return [{"value": orjson.loads(value), "count": count} for value, count in rows]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from runtime.errors import PluginError, StorageError
 from runtime.search.child import SearchChild
@@ -16,11 +15,9 @@ from runtime.search.queries import QueryEmbedder
 from runtime.search.reader import IndexReader
 from runtime.search.rows import Place, read_places
 from runtime.search.schema import vector_collection
+from runtime.search.spelling import Spelling
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import JsonObject
-
-if TYPE_CHECKING:
-    from runtime.ports import Vectors
 
 QUERY_TIMEOUT = 15.0
 ENOUGH = 0.9
@@ -40,6 +37,7 @@ class Parts:
     queries: QueryEmbedder
     telemetry: Telemetry
     weight: float
+    spelling: Spelling = field(default_factory=Spelling)
 
 
 @dataclass(frozen=True, slots=True)

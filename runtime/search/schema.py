@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-FORMAT = 4
+FORMAT = 5
 """Changes when the tables do; a file of another format is built anew from the documents."""
 
 TABLES = """
@@ -59,6 +59,7 @@ CREATE TABLE fields (                    -- scalars of the metadata, for filters
     name TEXT NOT NULL,
     value TEXT NOT NULL,                 -- as JSON
     passage INTEGER NOT NULL,
+    unit INTEGER NOT NULL,               -- what facets count once: a file, or a record of one
     PRIMARY KEY (collection, name, value, passage)
 ) WITHOUT ROWID;
 CREATE INDEX fields_passage ON fields (passage);
@@ -68,6 +69,10 @@ CREATE TABLE vector_deletes (
     PRIMARY KEY (collection, key)
 ) WITHOUT ROWID;
 """
+
+
+TOKENIZER = "porter unicode61"
+"""Words without diacritics, and of English ones the stem."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -134,7 +139,7 @@ def make_keyword_table(connection: sqlite3.Connection, collection: int) -> None:
     """Create the keyword index of a collection: English stems, texts kept in `passages` only."""
     connection.execute(
         f"CREATE VIRTUAL TABLE IF NOT EXISTS {keyword_table(collection)} USING fts5("
-        "title, text, content='passages', content_rowid='id', tokenize='porter unicode61')"
+        f"title, text, content='passages', content_rowid='id', tokenize='{TOKENIZER}')"
     )
     connection.execute(
         f"CREATE VIRTUAL TABLE IF NOT EXISTS {vocabulary_table(collection)}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from runtime.search.filters import Condition
 from runtime.search.keyword import MAX_TERMS, STOPWORDS
@@ -17,27 +19,68 @@ LONG = 6
 MAX_WORDS = 8
 """Unknown words beyond which a query is in another language rather than misspelled."""
 EVERYWHERE = Condition()
+REMEMBERED = 8
+"""Vocabularies that are kept: one of 50,000 passages has 26,000 stems and 3 MiB."""
 STEMS = 6
 TEXTS = 5
 
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def suggest(connection: sqlite3.Connection, collection: int, query: str, condition: Condition) -> str | None:
-    """Return the query with its unknown words corrected; None when nothing is near, or no more is found."""
-    has_vocabulary = connection.execute(
-        "SELECT 1 FROM sqlite_master WHERE name = ?", (vocabulary_table(collection),)
-    ).fetchone()
-    if not has_vocabulary:
-        return None
-    words = dict.fromkeys(_WORD.findall(query)[:MAX_TERMS])
-    unknown = [word for word in words if _may_be_wrong(word) and not _known(connection, collection, word)]
-    if len(unknown) > MAX_WORDS:
-        return None
-    better = {word: found for word in unknown if (found := _nearest(connection, collection, word.lower()))}
-    if not any(_known(connection, collection, word, condition) for word in better.values()):
-        return None
-    return _WORD.sub(lambda found: _in_case_of(found[0], better.get(found[0], found[0])), query)
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The stems of a collection: how many passages have each, and which have how many letters."""
+
+    newest: int
+    """The largest id of a passage when it was read."""
+    passages: Mapping[str, int]
+    by_length: Mapping[int, Sequence[str]]
+
+
+class Spelling:
+    """Corrects queries.  The vocabulary of a collection is kept until there are newer passages."""
+
+    def __init__(self) -> None:
+        self._vocabularies: OrderedDict[int, Vocabulary] = OrderedDict()
+
+    def suggest(
+        self, connection: sqlite3.Connection, collection: int, query: str, condition: Condition
+    ) -> str | None:
+        """Return the query with unknown words corrected; None when none is near, or no more is found."""
+        has_vocabulary = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = ?", (vocabulary_table(collection),)
+        ).fetchone()
+        if not has_vocabulary:
+            return None
+        words = dict.fromkeys(_WORD.findall(query)[:MAX_TERMS])
+        unknown = [word for word in words if _may_be_wrong(word) and not _known(connection, collection, word)]
+        if not unknown or len(unknown) > MAX_WORDS:
+            return None
+        vocabulary = self._vocabulary(connection, collection)
+        nearest = {word: _nearest(connection, collection, vocabulary, word.lower()) for word in unknown}
+        better = {word: found for word, found in nearest.items() if found}
+        if not any(_known(connection, collection, word, condition) for word in better.values()):
+            return None
+        return _WORD.sub(lambda found: _in_case_of(found[0], better.get(found[0], found[0])), query)
+
+    def _vocabulary(self, connection: sqlite3.Connection, collection: int) -> Vocabulary:
+        (newest,) = connection.execute("SELECT max(id) FROM passages").fetchone()
+        found = self._vocabularies.get(collection)
+        if found is None or found.newest != newest:
+            self._vocabularies[collection] = found = _read_vocabulary(connection, collection, newest)
+        self._vocabularies.move_to_end(collection)
+        while len(self._vocabularies) > REMEMBERED:
+            self._vocabularies.popitem(last=False)
+        return found
+
+
+def _read_vocabulary(connection: sqlite3.Connection, collection: int, newest: int) -> Vocabulary:
+    table = vocabulary_table(collection)
+    passages = dict(connection.execute(f"SELECT term, doc FROM {table}"))  # noqa: S608 - made from a number
+    by_length: dict[int, list[str]] = {}
+    for term in passages:
+        by_length.setdefault(len(term), []).append(term)
+    return Vocabulary(newest, passages, by_length)
 
 
 def _may_be_wrong(word: str) -> bool:
@@ -56,7 +99,9 @@ def _known(
     )
 
 
-def _nearest(connection: sqlite3.Connection, collection: int, word: str) -> str | None:
+def _nearest(
+    connection: sqlite3.Connection, collection: int, vocabulary: Vocabulary, word: str
+) -> str | None:
     """Return the word of the texts that is nearest; of words as near as each other, one in more passages.
 
     The vocabulary holds stems: the likeliest of them lead to texts, and those to whole words.
@@ -64,19 +109,15 @@ def _nearest(connection: sqlite3.Connection, collection: int, word: str) -> str 
     from rapidfuzz import process
     from rapidfuzz.distance import OSA
 
-    rows = connection.execute(
-        f"SELECT term, doc FROM {vocabulary_table(collection)}"  # noqa: S608 - a name made from a number
-        " WHERE length(term) BETWEEN ? AND ?",
-        (len(word) // 2, len(word) + 2),
-    ).fetchall()
-    passages = dict(rows)
-    likely = process.extract(word, passages.keys(), scorer=OSA.normalized_similarity, limit=STEMS)
+    lengths = range(len(word) // 2, len(word) + 3)
+    stems = [stem for length in lengths for stem in vocabulary.by_length.get(length, ())]
+    likely = process.extract(word, stems, scorer=OSA.normalized_similarity, limit=STEMS)
     allowed = 2 if len(word) >= LONG else 1
     nearest: tuple[int, int, str] | None = None
     for stem, _, _ in likely:
         for candidate in _words_of(connection, collection, stem):
             distance = OSA.distance(word, candidate, score_cutoff=allowed)
-            found = (distance, -passages[stem], candidate)
+            found = (distance, -vocabulary.passages[stem], candidate)
             if distance <= allowed and (nearest is None or found < nearest):
                 nearest = found
     return nearest[2] if nearest else None

@@ -129,7 +129,7 @@ class Store:
         while True:
             key = self._key(path, piece, occurrence)
             row = self.connection.execute(
-                "SELECT id, generation, spans, metadata FROM passages WHERE key = ?", (key,)
+                "SELECT id, generation, line, metadata FROM passages WHERE key = ?", (key,)
             ).fetchone()
             if row is None or row[1] < generation:
                 break
@@ -142,9 +142,9 @@ class Store:
             " sentences_stored = sentences_stored AND spans = ? WHERE id = ?",
             (generation, piece.line, piece.page, spans, metadata, spans, row[0]),
         )
-        if row[3] != metadata:
+        if row[3] != metadata or (row[2] != piece.line and piece.record is not None):
             self.connection.execute("DELETE FROM fields WHERE passage = ?", (row[0],))
-            self._insert_fields(row[0], piece.metadata)
+            self._insert_fields(row[0], document, piece)
         return False
 
     def _key(self, path: str, piece: Piece, occurrence: int) -> str:
@@ -177,11 +177,12 @@ class Store:
             (passage, piece.title, piece.text),
         )
         self.connection.execute("DELETE FROM vector_deletes WHERE collection = ? AND key = ?", (self.id, key))
-        self._insert_fields(passage, piece.metadata)
+        self._insert_fields(passage, document, piece)
 
-    def _insert_fields(self, passage: int, metadata: Mapping[str, Any]) -> None:
-        rows = [(self.id, name, value, passage) for name, value in field_values(metadata)]
-        self.connection.executemany("INSERT OR IGNORE INTO fields VALUES (?, ?, ?, ?)", rows)
+    def _insert_fields(self, passage: int, document: int, piece: Piece) -> None:
+        unit = (document << 32) + (0 if piece.record is None else piece.line)
+        rows = [(self.id, name, value, passage, unit) for name, value in field_values(piece.metadata)]
+        self.connection.executemany("INSERT OR IGNORE INTO fields VALUES (?, ?, ?, ?, ?)", rows)
 
     def _drop(self, where: str, values: tuple[int, ...]) -> None:
         """Delete passages and what hangs on them; `where` is one of the constant texts above."""

@@ -63,6 +63,22 @@ async def test_a_part_of_a_split_record_or_file_counts_once(
     assert [each["count"] for each in hits.facets["path"]] == [1, 1]
 
 
+async def test_records_that_moved_to_other_lines_still_count_once_each(
+    open_search: Callable[..., Awaitable[Search]],
+    index: Callable[..., Awaitable[IndexTotals]],
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [json.dumps({"id": str(at), "text": f"Owls hunt {at}.", "kind": "a"}) for at in range(3)]
+    file.write_text("\n".join(rows[1:]))
+    search = await open_search()
+    await index(search, file)
+    file.write_text("\n".join(rows))
+    await index(search, file)
+    hits = await search.collection("default", "docs").search(SearchQuery("owls", facets=["kind"]))
+    assert hits.facets["kind"] == [{"value": "a", "count": 3}]
+
+
 async def test_highlights_mark_every_form_of_the_words_and_escape_the_rest(collection: Collection) -> None:
     hits = await collection.search(SearchQuery("owl seeing", highlight=True))
     html = [each["html"] for each in hits[0].highlights]
@@ -99,6 +115,22 @@ async def test_a_misspelled_word_is_corrected_by_the_collections_own_words(
 ) -> None:
     hits = await collection.search(SearchQuery(query, suggest=True))
     assert hits.did_you_mean == better
+
+
+async def test_words_that_come_later_correct_as_well(
+    open_search: Callable[..., Awaitable[Search]],
+    index: Callable[..., Awaitable[IndexTotals]],
+    tmp_path: Path,
+) -> None:
+    search = await open_search()
+    collection = search.collection("default", "docs")
+    wrong = SearchQuery("the kestrle", suggest=True)
+    (tmp_path / "a.md").write_text("Larks sing.")
+    await index(search, tmp_path / "a.md")
+    assert (await collection.search(wrong)).did_you_mean is None
+    (tmp_path / "b.md").write_text("A kestrel hovers.")
+    await index(search, tmp_path / "b.md")
+    assert (await collection.search(wrong)).did_you_mean == "the kestrel"
 
 
 async def test_nothing_is_suggested_that_would_find_no_more(collection: Collection) -> None:
