@@ -24,6 +24,7 @@ class Asked(BaseModel):
     by: list[str] = []
     first: str
     last: str
+    unfinished: bool = False
     graph: str = ""
     note: str = ""
 
@@ -52,7 +53,7 @@ class ReadMeasures:
         for asked in params.asked:
             reading = _Reading(measures, asked, ran)
             numbers.append(await reading.read(known.get(asked.name, {})))
-        sentences = [sentence for number in numbers for sentence in _sentences(number)]
+        sentences = dict.fromkeys(sentence for number in numbers for sentence in _sentences(number))
         return {"numbers": numbers, "sql": ran, "summary": "\n".join(sentences)}
 
 
@@ -118,7 +119,9 @@ def _change(number: JsonObject) -> str:
     if before is None:
         return ""
     was = shown(before, number["unit"])
-    if number["kind"] == "share" or not before:
+    # Half a day beside a whole one looks like a fall.
+    begun = number["unfinished"] and number["kind"] in ("count", "amount")
+    if number["kind"] == "share" or not before or begun:
         return f" (in the period before: {was})"
     change = (number["value"] - before) / abs(before) * 100
     return f" (in the period before: {was}, so {change:+.1f} %)"

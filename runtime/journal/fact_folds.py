@@ -42,6 +42,9 @@ CREATE TABLE IF NOT EXISTS past_runs (
     accepted_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, error TEXT
 );
 CREATE INDEX IF NOT EXISTS past_runs_by_time ON past_runs (tenant, accepted_at);
+-- All that figures of runs are made of: they are read from here, without the runs themselves.
+CREATE INDEX IF NOT EXISTS view_runs_of_tenant
+    ON view_runs (tenant, accepted_at, graph, status, error, ended_at);
 CREATE TRIGGER IF NOT EXISTS thread_goes BEFORE DELETE ON threads BEGIN
     INSERT INTO past_runs SELECT run, tenant, coalesce(graph, ''), status, accepted_at, started_at, ended_at,
         error FROM view_runs WHERE thread = old.id;

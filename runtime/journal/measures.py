@@ -15,7 +15,7 @@ MOST: Final = 1000
 
 _CALLS = """
     SELECT day, graph, model, calls, failed, input_tokens, output_tokens, cached_tokens, cost, ms
-    FROM view_usage WHERE tenant = :tenant"""
+    FROM view_usage WHERE tenant = :tenant AND day BETWEEN :first AND :last"""
 _RUNS = """
     SELECT date(accepted_at / 1000, 'unixepoch') AS day, graph, status, coalesce(error, '') AS error,
         (ended_at - accepted_at) / 1000.0 AS seconds
@@ -37,18 +37,19 @@ _FUNNEL = f"""
         WHEN 'success' THEN 'answered' WHEN 'interrupted' THEN 'waiting'
         WHEN 'error' THEN 'failed' WHEN 'timeout' THEN 'failed' WHEN 'cancelled' THEN 'cancelled' END
     UNION ALL SELECT day, graph, 'chose ' || label, facts
-    FROM view_facts WHERE tenant = :tenant AND kind = 'approval'"""  # noqa: S608
+    FROM view_facts WHERE tenant = :tenant AND day BETWEEN :first AND :last AND kind = 'approval'"""  # noqa: S608
 
 
 def _facts(kind: str, name: str, label: str) -> str:
     return f"""
     SELECT day, graph, name AS {name}, label AS {label}, version, facts, numbers, total
-    FROM view_facts WHERE tenant = :tenant AND kind = '{kind}'"""  # noqa: S608
+    FROM view_facts WHERE tenant = :tenant AND day BETWEEN :first AND :last AND kind = '{kind}'"""  # noqa: S608
 
 
 _LISTS = """
     SELECT day, graph, name AS recommender, label AS variant, kind, facts, total
-    FROM view_facts WHERE tenant = :tenant AND kind IN ('recommendation', 'clicked', 'bought', 'dismissed')"""
+    FROM view_facts WHERE tenant = :tenant AND day BETWEEN :first AND :last
+        AND kind IN ('recommendation', 'clicked', 'bought', 'dismissed')"""
 _SHOWN = "sum(iif(kind = 'recommendation', total, 0)) / 1000000000"
 _SCORES = _facts("score", "scorer", "tier")
 _GUARDS = _facts("guard", "guardrail", "verdict")
@@ -59,6 +60,8 @@ _ENDED = "status IN ('success', 'error', 'timeout', 'cancelled')"
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One figure.  `value` and `n`, how many observations are in it, are sums over the rows of `source`.
+
+    `source` is a tenant's rows of the days asked for, each by an index.
 
     A share is between 0 and 1.  `by` are the columns that it can be split by, beside the day.
     """
@@ -71,21 +74,23 @@ class Measure:
     n: str
     by: tuple[str, ...]
     words: str
-    """What people call it."""
+    """What people call it, in English and German."""
 
 
 MEASURES: Final[Mapping[str, Measure]] = {
     "calls": Measure(
         "calls of models", "calls", "count", _CALLS, "sum(calls)", "sum(calls)", ("graph", "model"),
-        "calls requests usage used asked model models llm",
+        "calls requests usage used asked model models llm aufrufe modell modelle",
     ),
     "failed_calls": Measure(
         "calls of models that broke off", "share", "share", _CALLS, "1.0 * sum(failed) / sum(calls)",
-        "sum(calls)", ("graph", "model"), "failed broken calls model models llm outage vendor provider",
+        "sum(calls)", ("graph", "model"),
+        "failed broken calls model models llm outage vendor provider modell modelle",
     ),
     "call_seconds": Measure(
         "seconds that a call of a model takes", "seconds", "mean", _CALLS, "sum(ms) / 1000.0 / sum(calls)",
-        "sum(calls)", ("graph", "model"), "seconds latency speed slow fast time model models calls llm",
+        "sum(calls)", ("graph", "model"),
+        "seconds latency speed slow fast time model models calls llm modell modelle",
     ),
     "tokens": Measure(
         "tokens, read and written", "tokens", "amount", _CALLS, "sum(input_tokens + output_tokens)",
@@ -101,30 +106,35 @@ MEASURES: Final[Mapping[str, Measure]] = {
     ),
     "cost": Measure(
         "cost of models", "USD", "amount", _CALLS, "sum(cost) / 1e9", "sum(calls)", ("graph", "model"),
-        "cost costs spend spent spending money price usd dollar dollars expensive budget bill pay",
+        "cost costs spend spent spending money price usd dollar dollars expensive budget bill pay "
+        "kosten kostet kosteten gekostet ausgaben ausgegeben geld teuer preis",
     ),
     "runs": Measure(
         "runs", "runs", "count", _RUNS, "nullif(count(*), 0)", "count(*)", ("graph", "status"),
-        "runs run executions started traffic requests conversations status busy",
+        "runs run executions started traffic requests conversations status busy läufe lauf gestartet",
     ),
     "failure_rate": Measure(
         "share of the ended runs that failed", "share", "share", _RUNS,
         f"1.0 * sum({_FAILED}) / nullif(sum({_ENDED}), 0)", f"sum({_ENDED})", ("graph",),
-        "failure failures share percent quality rate reliability success broken",
+        "failure failures failed share percent quality rate reliability success broken runs conversations "
+        "fehlerquote fehlerrate anteil",
     ),
     "failed_runs": Measure(
         "runs that failed", "runs", "count", _RUNS, f"nullif(sum({_FAILED}), 0)", f"sum({_FAILED})",
-        ("error", "graph"), "runs failed fail failing error errors reasons why causes code codes",
+        ("error", "graph"),
+        "runs conversations failed fail failing error errors reasons why causes code codes "
+        "läufe fehler fehlgeschlagen fehlgeschlagene gescheitert gescheiterte warum gründe",
     ),
     "run_seconds": Measure(
         "seconds that half of the successful runs stay under", "seconds", "mean", _RANKED,
         "min(seconds) FILTER (WHERE place >= 0.5)", "count(*)", ("graph",),
-        "seconds latency speed slow fast time runs run long duration median quality takes",
+        "seconds latency speed slow fast time runs run long duration median average quality takes take "
+        "dauer dauert dauern lange langsam schnell sekunden",
     ),
     "slow_run_seconds": Measure(
         "seconds that 95 % of the successful runs stay under", "seconds", "mean", _RANKED,
         "min(seconds) FILTER (WHERE place >= 0.95)", "count(*)", ("graph",),
-        "slowest p95 percentile tail latency worst",
+        "slowest p95 percentile tail latency worst langsamste langsamsten",
     ),
     "funnel": Measure(
         "runs that got so far", "runs", "count", _FUNNEL, "sum(passed)", "sum(passed)", ("stage", "graph"),
@@ -133,7 +143,8 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "choices": Measure(
         "choices of people at approvals", "choices", "count", _facts("approval", "step", "choice"),
         "sum(facts)", "sum(facts)", ("choice", "step", "graph"),
-        "approvals approval approved rejected rejections reject approve choices people human humans editors",
+        "approvals approval approved rejected rejections reject approve choices people human humans editors "
+        "freigaben freigegeben abgelehnt entscheidungen",
     ),
     "verdicts": Measure(
         "verdicts of guardrails", "verdicts", "count", _GUARDS, "sum(facts)", "sum(facts)",
@@ -155,7 +166,7 @@ MEASURES: Final[Mapping[str, Measure]] = {
     "recommended": Measure(
         "items recommended", "items", "amount", _facts("recommendation", "recommender", "variant"),
         "sum(total) / 1000000000", "sum(facts)", ("recommender", "variant", "graph"),
-        "recommended recommendations recommender items shown personalization",
+        "recommended recommendations recommender items shown personalization empfehlungen empfohlen",
     ),
     "clicked": Measure(
         "recommended items that were clicked", "items", "count", _facts("clicked", "recommender", "variant"),
@@ -202,5 +213,5 @@ def select(name: str, by: Sequence[str]) -> str:
     return (
         f"SELECT {', '.join((*columns, measure.value))} AS value, {measure.n} AS n\n"
         f"FROM ({measure.source.replace('{parts}', parts)}\n)\n"
-        f"WHERE day BETWEEN :first AND :last AND (:graph IS NULL OR graph = :graph){groups}\nLIMIT :most"
+        f"WHERE :graph IS NULL OR graph = :graph{groups}\nLIMIT :most"
     )

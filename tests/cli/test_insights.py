@@ -36,7 +36,7 @@ def test_a_question_is_answered_beside_its_sql_and_charts(hubbub: Run, served: A
 def test_what_cannot_be_answered_is_said(hubbub: Run, workspace: Path) -> None:
     done = hubbub("--workspace", workspace, "insights", "Who won the 1954 cup?")
     assert (done.returncode, done.stdout.count("\n")) == (0, 1)
-    assert done.stdout.startswith("This cannot be answered from the figures there are.")
+    assert done.stdout.startswith("No figure was recognised by the words of the question")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(hubbub: Run, served: Any, tmp_path: Path) -> None:

@@ -109,3 +109,54 @@ def test_a_day_that_has_only_begun_is_no_dip() -> None:
 
 def test_there_are_six_pictures_at_most() -> None:
     assert len(draw(*[number() for _ in range(9)])) == 6
+
+
+def test_what_the_font_lacks_is_spelled_and_draws_no_box(recwarn: pytest.WarningsRecorder) -> None:
+    names = {
+        "🦉 day": "(owl) day",
+        "中": "?",
+        "e\N{COMBINING ACUTE ACCENT}": "e\N{COMBINING ACUTE ACCENT}",
+    }
+    for name, drawn in names.items():
+        (picture,) = draw(number(by=["graph"], rows=[{"graph": name, "value": 2.0, "n": 2}]))
+        assert drawn in [each.text for each in _svg(picture).iter() if each.tag.endswith("}text")]
+        assert picture["text"] == f"{name} 2 calls."
+    assert [str(each.message) for each in recwarn if "Glyph" in str(each.message)] == []
+
+
+def test_a_picture_has_a_title_and_a_description_for_those_who_cannot_see_it() -> None:
+    rows = [{"graph": "<b> & co", "value": 2.0, "n": 2}]
+    svg = _svg(draw(number(by=["graph"], rows=rows))[0])
+    assert svg.get("role") == "img"
+    said = {each.tag.rpartition("}")[2]: each.text for each in svg[:2]}
+    assert said == {"title": "Calls of models, by graph", "desc": "<b> & co 2 calls."}
+
+
+def test_of_a_thousand_parts_the_largest_are_drawn_and_that_is_said() -> None:
+    rows = [{"graph": f"g{place}", "value": 1000.0 - place, "n": 1} for place in range(1000)]
+    (picture,) = draw(number(by=["graph"], rows=rows))
+    assert picture["title"] == "Calls of models, by graph: the largest 12 of 1,000"
+    assert picture["text"].count(",") == 11 + 1
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_is_no_number_is_not_drawn(value: float | None) -> None:
+    rows = [{"graph": "a", "value": value, "n": 1}]
+    series = [{"day": DAYS[0], "value": value, "n": 1}]
+    assert draw(number(by=["graph"], rows=rows), number(series=series)) == []
+
+
+@pytest.mark.parametrize("value", [0.0, -5.0])
+def test_a_figure_of_nothing_or_below_nothing_can_be_drawn(value: float) -> None:
+    series = [{"day": day, "value": value, "n": 1} for day in DAYS]
+    rows = [{"graph": "a", "value": value, "n": 1}]
+    lines, bars = draw(number(series=series), number(by=["graph"], rows=rows))
+    assert _png(lines) == (720, 300)
+    assert _png(bars)[0] == 720
+
+
+def test_a_long_title_is_two_lines_at_most() -> None:
+    (picture,) = draw(number(about="calls of models " * 40))
+    lines = [each.text or "" for each in _svg(picture).iter() if each.tag.endswith("}text")]
+    assert max(map(len, lines)) <= 90
+    assert any(line.endswith(" …") for line in lines)

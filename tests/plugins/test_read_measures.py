@@ -21,6 +21,26 @@ async def read(**asked: Any) -> Any:
     return await ReadMeasures().run({}, Figures.model_validate({"asked": [given]}), FakeContext())
 
 
+async def test_a_period_that_is_not_over_is_no_fall() -> None:
+    found = await read(unfinished=True, note="The day 2025-01-14 is not over yet.")
+    assert found["summary"] == (
+        "Calls of models, 2025-01-08 to 2025-01-14: 77 calls (in the period before: 28 calls).\n"
+        "The day 2025-01-14 is not over yet."
+    )
+
+
+async def test_what_two_figures_say_alike_is_said_once() -> None:
+    asked = {
+        "name": "calls",
+        "first": "2025-01-08",
+        "last": "2025-01-14",
+        "note": "It cannot be split by run.",
+    }
+    given = Figures.model_validate({"asked": [asked, {**asked, "by": ["graph"]}]})
+    found = await ReadMeasures().run({}, given, FakeContext())
+    assert found["summary"].count("It cannot be split by run.") == 1
+
+
 async def test_a_figure_is_told_beside_the_period_before() -> None:
     found = await read()
     assert found["summary"] == (

@@ -259,3 +259,21 @@ async def test_an_empty_workspace_has_no_rows(journal: SqliteJournal) -> None:
         for by in ((), known["by"]):
             found = await JournalMeasures(journal, "acme").read(known["name"], FIRST, LAST, by)
             assert (found["rows"], found["more"]) == ([], False)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+async def test_a_figure_reads_the_rows_of_its_tenant_and_days_alone(
+    journal: SqliteJournal, name: str
+) -> None:
+    found = await JournalMeasures(journal, "acme").read(name, FIRST, LAST, ("day",))
+
+    def plan(database: sqlite3.Connection) -> list[str]:
+        steps = database.execute(f"EXPLAIN QUERY PLAN {found['sql']}", found["parameters"])
+        return [step for *_, step in steps if "view_" in step or "past_runs" in step]
+
+    read = await journal.read(plan)
+    assert read
+    for step in read:
+        assert "(tenant=? AND" in step
+        assert step.startswith("SEARCH")
+        assert "view_runs" not in step or "USING COVERING INDEX" in step
