@@ -96,6 +96,7 @@ async def create(call: Call[BatchBody]) -> web.Response:
             again=body.again,
             idempotency_key=key,
             fingerprint=_fingerprint(body) if key else "",
+            key=call.key,
         )
     )
     if body.rows and batch.status is BatchStatus.LOADING:

@@ -33,7 +33,8 @@ class Batch:
     """The record of a batch.  `rows` and what follows are counted in the commits that change its rows.
 
     `reason` says why it rests.  `sha256` is the hash of the file that its rows came from, "" for none.
-    `cost_usd` is what models with a known price cost, `unpriced` how many calls had none.
+    `cost_usd` is what models with a known price cost, `unpriced` how many calls had none.  `key` is the id
+    of the API key that made it, which its rows count for.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Batch:
     waiting: int = 0
     cost_usd: float = 0.0
     unpriced: int = 0
+    key: str = ""
 
     @property
     def pending(self) -> int:
@@ -92,6 +94,7 @@ class NewBatch:
     again: bool = False
     idempotency_key: str | None = None
     fingerprint: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

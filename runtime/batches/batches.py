@@ -92,6 +92,7 @@ class Batches:
             batch = Batch(
                 *(str(uuid.uuid4()), new.tenant, new.graph, version, BatchStatus.LOADING, now, now),
                 *(concurrency, new.budget_usd, new.file, new.sha256, new.idempotency_key, new.fingerprint),
+                key=new.key,
             )
             await self._journal.create(batch)
             return batch

@@ -179,7 +179,7 @@ def request(batch: Batch, row: Row) -> StartRun:
         row.input,
         metadata={"batch_id": batch.id, "row": row.number},
         idempotency_key=f"batch:{batch.id}:{row.number}:{row.tries}",
-        options=RunOptions(background=True),
+        options=RunOptions(background=True, key=batch.key),
         version=batch.version,
     )
 

@@ -15,6 +15,12 @@ CREATE INDEX IF NOT EXISTS batches_by_tenant ON batches (tenant, created_at);
 CREATE UNIQUE INDEX IF NOT EXISTS batches_by_key ON batches (tenant, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 
+-- The API key that a batch was made with, where there was one.
+CREATE TABLE IF NOT EXISTS batch_keys (batch TEXT PRIMARY KEY, key TEXT NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS batch_takes_its_key_along AFTER DELETE ON batches BEGIN
+    DELETE FROM batch_keys WHERE batch = old.id;
+END;
+
 -- `spent` is what earlier tries of a row cost; a cost is in billionths of a US dollar.
 CREATE TABLE IF NOT EXISTS batch_rows (
     batch TEXT NOT NULL, row INTEGER NOT NULL, line INTEGER, input BLOB NOT NULL, problem TEXT NOT NULL,
@@ -51,6 +57,7 @@ STATEMENTS = {
         "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "conflict",
     ),
+    "batch.key": ("INSERT INTO batch_keys VALUES (?, ?)", ""),
     # What is there already was sent twice.
     "batch.add": (
         "INSERT OR IGNORE INTO batch_rows SELECT ?1, ?2, ?3, ?4, ?5, 'pending', 0, 0, '', '', NULL, 0, 0",

@@ -18,7 +18,8 @@ from runtime.journal.sqlite import SqliteJournal
 _BILLIONTHS = 1_000_000_000
 _COLUMNS = (
     "id, tenant, graph, version, status, created_at, updated_at, concurrency, budget, file, sha256,"
-    " idempotency_key, fingerprint, reason, rows, done, failed, waiting, cost, unpriced"
+    " idempotency_key, fingerprint, reason, rows, done, failed, waiting, cost, unpriced,"
+    " coalesce((SELECT key FROM batch_keys WHERE batch = batches.id), '')"
 )
 _SELECT = f"SELECT {_COLUMNS} FROM batches"  # noqa: S608
 _PENDING = (
@@ -51,7 +52,8 @@ class JournalBatches:
             *(batch.updated_at, batch.concurrency, batch.budget_usd, batch.file, batch.sha256),
             *(batch.idempotency_key, batch.fingerprint, batch.reason, 0, 0, 0, 0, 0, 0),
         )
-        if await self._journal.request([("batch.create", row)]):
+        key = [("batch.key", (batch.id, batch.key))] if batch.key else []
+        if await self._journal.request([("batch.create", row), *key]):
             raise Conflict("The batch was not made: its idempotency key is in use; send it again.")
 
     async def add(self, batch: str, first: int, rows: Sequence[NewRow]) -> None:
@@ -162,5 +164,5 @@ def _one(found: Sequence[Batch]) -> Batch | None:
 
 
 def _batch(row: Any) -> Batch:
-    id, tenant, graph, version, status, *rest, cost, unpriced = row
-    return Batch(*(id, tenant, graph, version, BatchStatus(status), *rest, cost / _BILLIONTHS, unpriced))
+    id, tenant, graph, version, status, *rest, cost, unpriced, key = row
+    return Batch(*(id, tenant, graph, version, BatchStatus(status), *rest, cost / _BILLIONTHS, unpriced, key))

@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import openai
+import orjson
 import pytest
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
@@ -150,3 +151,30 @@ async def test_a_used_up_rate_says_when_to_come_back(hub: RealHub) -> None:
             await client.chat.completions.create(model="parrot", messages=said("hi"))
     assert caught.value.code == "rate_limit_exceeded"
     assert 0 < int(caught.value.response.headers["retry-after"]) <= 60
+
+
+async def test_the_rows_of_a_batch_count_for_the_key_that_made_it_also_after_a_restart(hub: RealHub) -> None:
+    headers = {"Authorization": f"Bearer {await new_key(hub, budget_usd=0.000045)}"}
+    rows = [{"question": "hi"}, {"question": "ho"}, {"question": "he"}]
+    given = {"graph": "twice", "rows": rows, "concurrency": 1}
+    status, made = await hub.ask("POST", "/batches", given, headers=headers)
+    assert status == 201, made
+    await _results(hub, made["id"], headers)
+    await hub.stop()
+    await hub.serve(hub.server.port, **SECTIONS)
+    owner = {"Authorization": f"Bearer {hub.world.engine.boot_token}"}
+    status, _ = await hub.ask("POST", f"/batches/{made['id']}/resume", {"failed": True}, headers=owner)
+    assert status == 200
+    outputs, error = [], {}
+    for row in await _results(hub, made["id"], headers):
+        outputs.append("output" in row)
+        error = row.get("error", {})
+    assert outputs == [True, True, False]
+    assert error["code"] == "insufficient_quota"
+    assert error["message"].startswith("The key has spent its $")
+
+
+async def _results(hub: RealHub, id: str, headers: dict[str, str]) -> list[dict[str, Any]]:
+    """Return what became of the rows, when all have ended."""
+    async with hub.client.get(f"/batches/{id}/results?follow=true", headers=headers) as answer:
+        return [orjson.loads(line) for line in (await answer.text()).splitlines() if line]
