@@ -35,6 +35,7 @@ $(READY): $(PIN) pyproject.toml
 	@UV_COMPILE_BYTECODE=1 $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation \
 	  --config-setting editable_mode=compat --editable .
+	@$(BIN)/python -m compileall -q hub runtime hubbub plugins
 	@touch $(READY)
 
 demo: $(READY)
