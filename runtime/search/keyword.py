@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from runtime.search.counts import Counts
 from runtime.search.filters import Condition
 from runtime.search.rows import Place, read_places
 from runtime.search.schema import keyword_table
@@ -53,7 +54,7 @@ def thrifty_expression(passages: Mapping[str, int], enough: int, common: float) 
     stands in it twice: BM25 adds up over the words written, so all scores are twice as high and their
     order is the same.
     """
-    words = sorted((word for word, count in passages.items() if count), key=lambda word: passages[word])
+    words = sorted(passages, key=lambda word: passages[word])
     rare: list[str] = []
     while words and sum(passages[word] for word in rare) < enough:
         rare.append(words.pop(0))
@@ -62,19 +63,25 @@ def thrifty_expression(passages: Mapping[str, int], enough: int, common: float) 
 
 
 def search_keywords(
-    connection: sqlite3.Connection, collection: int, query: str, count: int, condition: Condition
+    connection: sqlite3.Connection,
+    collection: int,
+    query: str,
+    count: int,
+    condition: Condition,
+    counts: Counts,
 ) -> list[tuple[Place, float]]:
     """Return the best `count` passages with their scores (higher is better), best first."""
     words = query_words(query)
     if not words or count <= 0:
         return []
     table = keyword_table(collection)
-    passages = {word: _count(connection, table, word) for word in words}
+    passages = counts.words(connection, collection, words)
     found, scale = [], 2.0
     if len(words) > 1 and sum(passages.values()) > AFFORDABLE:
         # A filter leaves few of the passages with rare words: look at more of them.
         enough = max(ENOUGH, 5 * count) * (2 if condition.sql else 1)
-        expression = thrifty_expression(passages, enough, COMMON * _size(connection, collection))
+        common = COMMON * counts.passages(connection, collection)
+        expression = thrifty_expression(passages, enough, common)
         found = _rank(connection, table, expression, count, condition)
     if len(found) < count:
         found, scale = _rank(connection, table, _any_of(words), count, condition), 1.0
@@ -85,19 +92,6 @@ def search_keywords(
 def _any_of(words: Sequence[str]) -> str:
     """Words are quoted, so that nothing in them is an operator."""
     return " OR ".join(f'"{word}"' for word in words)
-
-
-def _count(connection: sqlite3.Connection, table: str, word: str) -> int:
-    query = f"SELECT count(*) FROM {table} WHERE {table} MATCH ?"  # noqa: S608 - a name made from a number
-    (count,) = connection.execute(query, (f'"{word}"',)).fetchone()
-    return int(count)
-
-
-def _size(connection: sqlite3.Connection, collection: int) -> int:
-    (count,) = connection.execute(
-        "SELECT count(*) FROM passages WHERE collection = ?", (collection,)
-    ).fetchone()
-    return int(count)
 
 
 def _rank(

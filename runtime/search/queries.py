@@ -74,6 +74,8 @@ class QueryEmbedder:
             return f"the embedder {self.name} is not loaded; see `hubbub plugin list`"
         if found.plugin.missing_secret is not None:
             return str(found.plugin.missing_secret)
+        if self._loaded is found.value:
+            return ""
         if isinstance(found.value, LocalModel) and self.folder is None:
             return f"the model {found.value.model} is not here; run `hubbub models pull`"
         if self._broken is not None and self._broken[0] is found.value:

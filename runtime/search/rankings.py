@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from runtime.errors import PluginError, StorageError
 from runtime.search.child import SearchChild
+from runtime.search.counts import Counts
 from runtime.search.filters import Condition, read_filter
 from runtime.search.fusion import best_parts
 from runtime.search.keyword import MAX_QUERY, search_keywords
@@ -37,6 +38,7 @@ class Parts:
     queries: QueryEmbedder
     telemetry: Telemetry
     weight: float
+    counts: Counts = field(default_factory=Counts)
     spelling: Spelling = field(default_factory=Spelling)
 
 
@@ -80,7 +82,8 @@ class Rankings:
             if not collection:
                 return []
             # A record in several parts takes several places: ask for more than will be shown.
-            return best_parts(search_keywords(connection, collection, clean, 2 * count, condition))[:count]
+            found = search_keywords(connection, collection, clean, 2 * count, condition, self._parts.counts)
+            return best_parts(found)[:count]
 
         return await self._parts.reader.read(work, [])
 

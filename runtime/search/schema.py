@@ -36,15 +36,16 @@ CREATE TABLE passages (
     collection INTEGER NOT NULL,
     document INTEGER NOT NULL,
     record TEXT,                         -- NULL for prose
-    title TEXT NOT NULL,
-    text TEXT NOT NULL,
     line INTEGER NOT NULL,
     page INTEGER NOT NULL,               -- 0 in what has no pages
-    spans TEXT NOT NULL,                 -- JSON: start, end, start, end … of the sentences
-    metadata TEXT NOT NULL,              -- JSON object
     generation INTEGER NOT NULL,
     vector_stored INTEGER NOT NULL DEFAULT 0,
-    sentences_stored INTEGER NOT NULL DEFAULT 0
+    sentences_stored INTEGER NOT NULL DEFAULT 0,
+    -- What is long comes last: SQLite reads a row up to the last column that is asked for.
+    title TEXT NOT NULL,
+    text TEXT NOT NULL,
+    spans TEXT NOT NULL,                 -- JSON: start, end, start, end … of the sentences
+    metadata TEXT NOT NULL               -- JSON object
 );
 CREATE INDEX passages_document ON passages (document, generation);
 CREATE INDEX passages_collection ON passages (collection, vector_stored);

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runtime.search.filters import Condition
+from runtime.search.kept import Kept
 from runtime.search.keyword import MAX_TERMS, STOPWORDS
 from runtime.search.schema import keyword_table, vocabulary_table
 
@@ -31,17 +31,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 class Vocabulary:
     """The stems of a collection: how many passages have each, and which have how many letters."""
 
-    newest: int
-    """The largest id of a passage when it was read."""
     passages: Mapping[str, int]
     by_length: Mapping[int, Sequence[str]]
 
 
 class Spelling:
-    """Corrects queries.  The vocabulary of a collection is kept until there are newer passages."""
+    """Corrects queries by the vocabulary of a collection."""
 
     def __init__(self) -> None:
-        self._vocabularies: OrderedDict[int, Vocabulary] = OrderedDict()
+        self._vocabularies = Kept(_read_vocabulary, REMEMBERED)
 
     def suggest(
         self, connection: sqlite3.Connection, collection: int, query: str, condition: Condition
@@ -56,31 +54,21 @@ class Spelling:
         unknown = [word for word in words if _may_be_wrong(word) and not _known(connection, collection, word)]
         if not unknown or len(unknown) > MAX_WORDS:
             return None
-        vocabulary = self._vocabulary(connection, collection)
+        vocabulary = self._vocabularies.of(connection, collection)
         nearest = {word: _nearest(connection, collection, vocabulary, word.lower()) for word in unknown}
         better = {word: found for word, found in nearest.items() if found}
         if not any(_known(connection, collection, word, condition) for word in better.values()):
             return None
         return _WORD.sub(lambda found: _in_case_of(found[0], better.get(found[0], found[0])), query)
 
-    def _vocabulary(self, connection: sqlite3.Connection, collection: int) -> Vocabulary:
-        (newest,) = connection.execute("SELECT max(id) FROM passages").fetchone()
-        found = self._vocabularies.get(collection)
-        if found is None or found.newest != newest:
-            self._vocabularies[collection] = found = _read_vocabulary(connection, collection, newest)
-        self._vocabularies.move_to_end(collection)
-        while len(self._vocabularies) > REMEMBERED:
-            self._vocabularies.popitem(last=False)
-        return found
 
-
-def _read_vocabulary(connection: sqlite3.Connection, collection: int, newest: int) -> Vocabulary:
+def _read_vocabulary(connection: sqlite3.Connection, collection: int) -> Vocabulary:
     table = vocabulary_table(collection)
     passages = dict(connection.execute(f"SELECT term, doc FROM {table}"))  # noqa: S608 - made from a number
     by_length: dict[int, list[str]] = {}
     for term in passages:
         by_length.setdefault(len(term), []).append(term)
-    return Vocabulary(newest, passages, by_length)
+    return Vocabulary(passages, by_length)
 
 
 def _may_be_wrong(word: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.search.counts import Counts
 from runtime.search.data import IndexProgress
 from runtime.search.filters import read_filter
 from runtime.search.ingest import Ingest, Reading
@@ -55,7 +56,7 @@ def texts(store: Store) -> list[str]:
 
 
 def found(store: Store, query: str, filter: dict[str, Any] | None = None) -> list[str]:
-    ranked = search_keywords(store.connection, store.id, query, 10, read_filter(store.id, filter))
+    ranked = search_keywords(store.connection, store.id, query, 10, read_filter(store.id, filter), Counts())
     rows = read_rows(store.connection, store.id, "id", [place.id for place, _ in ranked])
     return [rows[place.id].text for place, _ in ranked]
 

@@ -73,7 +73,7 @@ def test_ranking_only_passages_with_rare_words_keeps_their_scores_and_order() ->
 
 def test_a_query_of_nothing_but_rare_words_ranks_all_that_have_them() -> None:
     assert thrifty_expression({"owls": 3, "larks": 4, "none": 0}, 100, 1000) == (
-        '("owls" OR "larks") AND ("owls" OR "larks")'
+        '("none" OR "owls" OR "larks") AND ("none" OR "owls" OR "larks")'
     )
 
 
