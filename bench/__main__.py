@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -22,6 +23,13 @@ class Row(NamedTuple):
     ratio: str
     budget: str
     ok: bool | None
+
+
+class Measure(NamedTuple):
+    """Figures that are measured together, and how."""
+
+    about: str
+    rows: Callable[[], list[Row]]
 
 
 def _ms(seconds: Sequence[float]) -> str:
@@ -78,16 +86,8 @@ async def _measure_journal() -> list[Row]:
     thread, ours = await journal.commits_of_a_thread(200), await journal.commits_of_the_journal(400)
     p95 = sorted(ours)[int(len(ours) * 0.95)] * 1e3
     ratio = f"{statistics.median(ours) / statistics.median(thread):.2f}x"
-    rows = [
-        Row(
-            "commit beside 16 busy streams (p50 / p95)",
-            _ms(thread),
-            _ms(ours),
-            ratio,
-            "p95 <= 5 ms",
-            p95 <= 5,
-        )
-    ]
+    what = "commit beside 16 busy streams (p50 / p95)"
+    rows = [Row(what, _ms(thread), _ms(ours), ratio, "p95 <= 5 ms", p95 <= 5)]
     alone, appended = journal.appends_of_sqlite(32_000, 32), await journal.appends_of_the_journal(32_000, 32)
     about = (f"{alone:,.0f}/s", f"{appended:,.0f}/s", f"{appended / alone:.2f}x")
     rows.append(Row("event appends, 32 appenders", *about, ">= 20,000/s", appended >= 20_000))
@@ -159,32 +159,71 @@ async def _measure_plugins() -> list[Row]:
     ]
 
 
-def main() -> None:
-    """Measure and print; the exit code says nothing about the budgets."""
-    imports, help_seconds = hub.seconds_to_import(5), hub.seconds_to_help(5)
+def _hub() -> list[Row]:
     with hub.running_hub() as server:
-        rows = asyncio.run(_measure(server))
-        ready = server.ready_after
-    rows += asyncio.run(_measure_journal())
-    rows += asyncio.run(_measure_plugins())
-    rows += asyncio.run(_measure_steps())
+        return asyncio.run(_measure(server))
+
+
+def _gateway() -> list[Row]:
     with gateway.places() as found:
-        rows += asyncio.run(_measure_gateway(found))
-    base = statistics.median(imports)
-    ok = ready <= 1.6 * base
-    rows.append(
-        Row(
-            "ready to serve",
-            f"{base:.2f} s (imports)",
-            f"{ready:.2f} s",
-            f"{ready / base:.2f}x",
-            "<= 1.6x",
-            ok,
-        )
+        return asyncio.run(_measure_gateway(found))
+
+
+def _start() -> list[Row]:
+    base, help_time = statistics.median(hub.seconds_to_import(5)), statistics.median(hub.seconds_to_help(5))
+    with hub.running_hub() as server:
+        ready = server.ready_after
+    floor, ratio = f"{base:.2f} s (imports)", ready / base
+    return [
+        Row("ready to serve", floor, f"{ready:.2f} s", f"{ratio:.2f}x", "<= 1.6x", ratio <= 1.6),
+        Row("hubbub --help", "", f"{help_time:.2f} s", "", "<= 0.2 s", help_time <= 0.2),
+    ]
+
+
+MEASURES: Mapping[str, Measure] = {
+    "hub": Measure("first token, durable runs, a batch, tokens, slow and idle sockets", _hub),
+    "journal": Measure("commits, appends and steps", lambda: asyncio.run(_measure_journal())),
+    "plugins": Measure("calls, streams, loading and reloading", lambda: asyncio.run(_measure_plugins())),
+    "steps": Measure("tracing, and reading graph files", lambda: asyncio.run(_measure_steps())),
+    "gateway": Measure("what passing a request on adds", _gateway),
+    "start": Measure("until the hub serves, and until help is shown", _start),
+}
+ALONE = {
+    "memory": "the hub's memory over 100,000 requests that it passes on",
+    "peers": "LiteLLM's proxy beside the hub",
+    "recommend": "recommenders beside each other on ratings",
+    "search_quality": "nDCG, recall and MRR on labelled queries",
+    "search_speed": "search at 50,000 passages",
+}
+"""What `python -m bench.NAME` measures by itself, and not with the others."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print; the exit code says nothing about the budgets."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=f"{__doc__}  Without a name, all of them are measured.",
+        epilog="\n".join(
+            [
+                "what is measured:",
+                *(f"  {name:15} {measure.about}" for name, measure in MEASURES.items()),
+                "",
+                "by themselves, as python -m bench.NAME:",
+                *(f"  {name:15} {about}" for name, about in ALONE.items()),
+            ]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    help_time = statistics.median(help_seconds)
-    rows.append(Row("hubbub --help", "", f"{help_time:.2f} s", "", "<= 0.2 s", help_time <= 0.2))
-    table = Table("what", "floor", "Hubbub", "ratio", "budget", "", title="Side by side in one run")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="measure these only")
+    names = parser.parse_args(arguments).names or list(MEASURES)
+    if unknown := [name for name in names if name not in MEASURES]:
+        parser.error(f"{unknown[0]} is not measured here; choose from {', '.join(MEASURES)}")
+    for name in names:
+        _print(name, MEASURES[name].rows())
+
+
+def _print(name: str, rows: Sequence[Row]) -> None:
+    table = Table("what", "floor", "Hubbub", "ratio", "budget", "", title=f"{name}: side by side in one run")
     for row in rows:
         table.add_row(*row[:5], "" if row.ok is None else "met" if row.ok else "MISSED")
     Console(width=120).print(table)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.programs import Nursery
 
 # A machine that is busy makes examples slowly, which is no mistake of the code.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,6 +27,14 @@ def models() -> Path:
     if not (folder / "all-MiniLM-L6-v2" / "model.onnx").is_file():
         pytest.skip("no embedding model: set HUBBUB_MODELS to a folder that holds all-MiniLM-L6-v2")
     return folder
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """The process that forks the programs."""
+    made = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -96,5 +96,33 @@ def test_the_makefile_can_be_read_by_make() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_help_of_the_benchmarks_names_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    from bench.__main__ import main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    named = set(re.findall(r"^  (\w+)  ", capsys.readouterr().out, re.MULTILINE))
+    alone = {
+        name
+        for file, text in TEXTS
+        if file.parts[0] == "bench"
+        for name in re.findall(r"`python -m bench\.(\w+)", text)
+    }
+    assert alone
+    assert alone - named == set()
+
+
+def test_a_benchmark_that_is_not_there_is_answered_with_those_that_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from bench.__main__ import MEASURES, main
+
+    with pytest.raises(SystemExit) as ended:
+        main(["jurnal"])
+    assert ended.value.code == 2
+    assert f"choose from {', '.join(MEASURES)}" in capsys.readouterr().err
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -14,10 +14,10 @@ from hub.cli.program import program
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    sys.exit(run(arguments))
+    sys.exit(execute(arguments))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def execute(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.  HUBBUB_DEBUG=1 shows where an error came from."""
     import click
 

@@ -1,9 +1,7 @@
 """The program as people start it: real processes, real workspaces, a real hub."""
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,16 +10,14 @@ from pathlib import Path
 import pytest
 
 from runtime.lock import Holder, holder
+from tests.programs import Nursery, Program
 
-PROGRAM = [sys.executable, "-m", "hub.cli"]
 DOCUMENT = """# Lanterns
 
 A lantern of the north pier burns for nine hours before the keeper has to fill it again.
 
 The keeper of the south pier is called Amaranth Oakley.
 """
-HANGS = 300
-"""Seconds after which a program is taken to hang, on the busiest of machines."""
 SLOW_PLUGIN = '''
 """A step that takes its time."""
 
@@ -86,10 +82,8 @@ choices = { publish = "end", change = "ask" }
 save    = "decision"
 """
 
-Done = subprocess.CompletedProcess[str]
-Process = subprocess.Popen[str]
-Run = Callable[..., Done]
-Start = Callable[..., Process]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., Program]
 
 
 @dataclass(frozen=True)
@@ -97,35 +91,11 @@ class Served:
     """A workspace with a hub that serves it."""
 
     workspace: Path
-    process: Process
+    process: Program
     owner: Holder
 
 
-def _environment(**more: str) -> dict[str, str]:
-    """What the program sees: no model, no settings of whoever runs the tests."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUBBUB_", "OTEL_"))}
-    return {**kept, **more}
-
-
-def _run(*arguments: str | Path, input: str = "", **more: str) -> Done:
-    return subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
-        input=input,
-        capture_output=True,
-        text=True,
-        env=_environment(**more),
-        timeout=HANGS,
-        check=False,
-    )
-
-
-def _start(*arguments: str | Path) -> Process:
-    pipe = subprocess.PIPE
-    command = [*PROGRAM, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=_environment())
-
-
-def _wait_until_served(workspace: Path, process: Process) -> Holder:
+def _wait_until_served(workspace: Path, process: Program) -> Holder:
     while process.poll() is None:
         owner = holder(workspace / "var")
         if owner and owner.url:
@@ -134,9 +104,9 @@ def _wait_until_served(workspace: Path, process: Process) -> Holder:
     raise AssertionError(process.communicate()[1])
 
 
-def _make_workspace(folder: Path) -> Path:
+def _make_workspace(folder: Path, run: Run) -> Path:
     """Make a workspace with a document, a graph that never answers, and one that asks."""
-    done = _run("init", folder)
+    done = run("init", folder)
     assert done.returncode == 0, done.stderr
     (folder / "papers").mkdir()
     (folder / "papers" / "lanterns.md").write_text(DOCUMENT)
@@ -146,60 +116,51 @@ def _make_workspace(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _interruptible() -> Iterator[None]:
-    """Let the programs be interrupted, also where the tests themselves are not: a shell's background job."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="session")
-def hubbub() -> Run:
+def hubbub(nursery: Nursery) -> Run:
     """Run the program to its end; keyword arguments are variables of its environment."""
-    return _run
+    return nursery.run
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(nursery: Nursery) -> Iterator[Start]:
     """Start the program with pipes; what still runs after the test is ended."""
-    started: list[Process] = []
+    started: list[Program] = []
 
-    def begin(*arguments: str | Path) -> Process:
-        started.append(_start(*arguments))
+    def begin(*arguments: str | Path) -> Program:
+        started.append(nursery.start(*arguments))
         return started[-1]
 
     yield begin
-    for process in started:
-        process.kill()
-        process.wait()
+    for program in started:
+        program.close()
 
 
 @pytest.fixture(scope="session")
-def wait_until_served() -> Callable[[Path, Process], Holder]:
+def wait_until_served() -> Callable[[Path, Program], Holder]:
     """Wait until a hub that was started says where it listens."""
     return _wait_until_served
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+def workspace(hubbub: Run, tmp_path: Path) -> Path:
     """A workspace that nobody serves."""
-    return _make_workspace(tmp_path / "space")
+    return _make_workspace(tmp_path / "space", hubbub)
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(hubbub: Run, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A workspace with a hub and its papers indexed, for all tests that leave it as it was."""
-    folder = _make_workspace(tmp_path_factory.mktemp("served") / "space")
-    process = _start("--workspace", folder, "serve", "--port", "0")
+    folder = _make_workspace(tmp_path_factory.mktemp("served") / "space", hubbub)
+    program = nursery.start("--workspace", folder, "serve", "--port", "0")
     try:
-        owner = _wait_until_served(folder, process)
-        indexed = _run("--workspace", folder, "index", folder / "papers")
+        owner = _wait_until_served(folder, program)
+        indexed = hubbub("--workspace", folder, "index", folder / "papers")
         assert indexed.returncode == 0, indexed.stderr
-        yield Served(folder, process, owner)
+        yield Served(folder, program, owner)
     finally:
-        process.send_signal(signal.SIGTERM)
+        program.send_signal(signal.SIGTERM)
         try:
-            process.communicate(timeout=30)
+            program.communicate(timeout=30)
         finally:
-            process.kill()
+            program.close()

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from runtime.lock import Holder, holder
+from tests.programs import Program
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
-Start = Callable[..., subprocess.Popen[str]]
-WaitUntilServed = Callable[[Path, subprocess.Popen[str]], Holder]
+Start = Callable[..., Program]
+WaitUntilServed = Callable[[Path, Program], Holder]
 
 PLUGIN = '''
 """A step that writes down what it is told, and waits while it is held."""
@@ -109,7 +110,7 @@ def assert_each_once(counting: Path) -> None:
     assert sorted(noted(counting)) == [str(number) for number in numbers]
 
 
-def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def until(condition: Callable[[], bool], process: Program) -> None:
     while not condition():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)

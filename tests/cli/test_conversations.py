@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-Process = subprocess.Popen[str]
+from tests.programs import Program
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., Process]
+Start = Callable[..., Program]
 
 QUESTION = json.dumps({"question": "How long does a lantern of the north pier burn?"})
 
@@ -143,8 +144,6 @@ def test_a_chat_shows_answers_with_their_sources(hubbub: Run, served: Any) -> No
 def test_ctrl_c_stops_the_answer_and_not_the_program(start: Start, hubbub: Run, served: Any) -> None:
     at = ["--workspace", served.workspace]
     process = start(*at, "chat", "slow", "--thread", "nap")
-    assert process.stdin is not None
-    assert process.stderr is not None
     process.stdin.write("anything\n")
     process.stdin.flush()
     assert process.stderr.readline().startswith("Talking to slow")

@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-import subprocess
 import threading
 import time
 import urllib.request
@@ -18,10 +17,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from runtime.lock import Holder
+from tests.programs import Program
 
-Process = subprocess.Popen[str]
-Start = Callable[..., Process]
-Wait = Callable[[Path, Process], Holder]
+Start = Callable[..., Program]
+Wait = Callable[[Path, Program], Holder]
 
 PLUGIN = '''"""Steps that wait for a file, write into a ledger, and hang in a thread."""
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.programs import Program
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Program]
 
 
 def test_only_what_changed_is_read_again(hubbub: Run, workspace: Path) -> None:

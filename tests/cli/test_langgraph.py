@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from runtime.lock import Holder
+from tests.programs import Program
 
-Process = subprocess.Popen[str]
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., Process]
-Wait = Callable[[Path, Process], Holder]
+Start = Callable[..., Program]
+Wait = Callable[[Path, Program], Holder]
 
 
 def ask(url: str, body: Any) -> Any:
@@ -32,7 +32,6 @@ def test_a_folder_with_a_langgraph_json_is_all_it_takes(
     folder = application.parent
     process = start("--workspace", folder, "serve", "--port", "0", "--langgraph", application)
     owner = wait_until_served(folder, process)
-    assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     assert lines[1].startswith(f'Ask:   curl -s {owner.url}/graphs/chat -d \'{{"messages"')
     found = ask(f"{owner.url}/assistants/search", {"limit": 100})

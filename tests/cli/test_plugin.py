@@ -11,6 +11,7 @@ import pytest
 
 from hub.cli.plugin_new import KINDS
 from hubbub.testing.checking import TESTS
+from tests.programs import Program
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 DEFECTS = Path(__file__).parents[1] / "kit" / "defects"
@@ -30,7 +31,7 @@ def test_a_broken_plugin_is_listed_with_its_error(hubbub: Run, workspace: Path) 
 def test_a_running_hub_says_how_its_plugins_are_there(
     hubbub: Run,
     workspace: Path,
-    start: Callable[..., subprocess.Popen[str]],
+    start: Callable[..., Program],
     wait_until_served: Callable[..., object],
 ) -> None:
     wait_until_served(workspace, start("--workspace", workspace, "serve", "--port", "0"))

@@ -1,5 +1,6 @@
 """The program: quick to say what it can do, and every failure is a sentence."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,8 +19,8 @@ HEAVY = {"aiohttp", "langgraph", "pydantic", "chromadb", "opentelemetry", "webso
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_help_loads_nothing_that_takes_long(verb: str) -> None:
     code = (
-        "import sys\nfrom hub.cli import run\n"
-        f"code = run({[*filter(None, [verb]), '--help']!r})\n"
+        "import sys\nfrom hub.cli import execute\n"
+        f"code = execute({[*filter(None, [verb]), '--help']!r})\n"
         f"print('loaded:', *sorted({HEAVY!r} & set(sys.modules)))\nsys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -31,6 +32,15 @@ def test_help_loads_nothing_that_takes_long(verb: str) -> None:
 @pytest.mark.parametrize(("verb", "sentence"), VERBS.items())
 def test_help_says_of_each_verb_what_the_verb_says_of_itself(verb: str, sentence: str) -> None:
     assert import_module(f"hub.cli.{verb}").command.get_short_help_str(1000) == sentence
+
+
+def test_the_program_needs_nothing_imported_before(workspace: Path) -> None:
+    """The other tests fork theirs from a process that has imported it."""
+    command = [sys.executable, "-m", "hub.cli", "--workspace", str(workspace), "run", "ask"]
+    arguments = ["--input", '{"question": "Who keeps the south pier?"}']
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "answer" in json.loads(done.stdout)
 
 
 def test_an_unknown_verb_is_a_mistake_of_usage(hubbub: Run) -> None:

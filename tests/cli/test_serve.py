@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from runtime.lock import Holder, holder
+from tests.programs import Program
 
-Process = subprocess.Popen[str]
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., Process]
-Wait = Callable[[Path, Process], Holder]
+Start = Callable[..., Program]
+Wait = Callable[[Path, Program], Holder]
 
 
 def test_three_lines_say_what_to_try(start: Start, workspace: Path, wait_until_served: Wait) -> None:
     process = start("--workspace", workspace, "serve", "--port", "0")
     owner = wait_until_served(workspace, process)
-    assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     assert owner.url in lines[0]
     for line, begin in zip(lines[1:], ("Ask:   ", "Talk:  "), strict=True):
@@ -45,7 +44,6 @@ def test_without_a_graph_that_takes_a_line_of_text_it_says_something_else(
         graph.write_text(graph.read_text().replace("question = ", 'number = "int"\nquestion = '))
     process = start("--workspace", workspace, "serve", "--port", "0")
     wait_until_served(workspace, process)
-    assert process.stdout is not None
     lines = [process.stdout.readline() for _ in range(3)]
     assert lines[1].endswith("graph check\n")
     assert lines[2].endswith("run GRAPH --input JSON\n")
@@ -56,7 +54,6 @@ def test_a_hub_that_asks_for_keys_says_so_in_what_to_try(
 ) -> None:
     process = start("--workspace", workspace, "--set", "auth.mode=keys", "serve", "--port", "0")
     wait_until_served(workspace, process)
-    assert process.stdout is not None
     process.stdout.readline()
     assert "'Authorization: Bearer KEY'" in process.stdout.readline()
 
@@ -126,6 +123,5 @@ def test_a_companion_ends_with_whoever_started_it(
 ) -> None:
     process = start("--workspace", workspace, "serve", "--port", "0", "--until-stdin-closes")
     wait_until_served(workspace, process)
-    assert process.stdin is not None
     process.stdin.close()
     assert process.wait(30) == 0

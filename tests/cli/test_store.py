@@ -3,16 +3,15 @@
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from runtime.lock import Holder
+from tests.programs import Program
 
-Process = subprocess.Popen[str]
-Start = Callable[..., Process]
-Wait = Callable[[Path, Process], Holder]
+Start = Callable[..., Program]
+Wait = Callable[[Path, Program], Holder]
 
 
 def _ask(url: str, method: str, path: str, body: object = None) -> object:
@@ -26,7 +25,7 @@ def _ask(url: str, method: str, path: str, body: object = None) -> object:
 def test_every_item_of_an_answered_put_outlives_kill_9(
     start: Start, wait_until_served: Wait, workspace: Path
 ) -> None:
-    def serve() -> tuple[Process, str]:
+    def serve() -> tuple[Program, str]:
         process = start("--workspace", workspace, "serve", "--port", "0")
         return process, wait_until_served(workspace, process).url
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.programs import Program
 from tests.runtime.tabular.conftest import make_leads, write_csv
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Program]
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-Process = subprocess.Popen[str]
+from tests.programs import Program
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-Start = Callable[..., Process]
+Start = Callable[..., Program]
 
 QUESTION = json.dumps({"question": "How long does a lantern of the north pier burn?"})
 
@@ -76,11 +77,10 @@ def test_following_shows_events_as_they_commit_until_ctrl_c(start: Start, hubbub
     at = ["--workspace", served.workspace]
     assert hubbub(*at, "run", "ask", "--thread", "followed", "--input", QUESTION).returncode == 0
     following = start(*at, "events", "followed", "--follow", "--json")
-    assert following.stdout is not None
 
     def until_completed() -> list[dict[str, Any]]:
         seen = []
-        for line in following.stdout or ():
+        for line in following.stdout:
             seen.append(json.loads(line))
             if seen[-1]["data"].get("event") == "completed":
                 return seen
@@ -104,7 +104,6 @@ def test_following_a_thread_that_is_deleted_ends_with_a_sentence(
     at = ["--workspace", workspace]
     assert hubbub(*at, "run", "ask", "--thread", "gone", "--input", QUESTION).returncode == 0
     following = start(*at, "events", "gone", "--follow")
-    assert following.stdout is not None
     assert "started ask" in following.stdout.readline()
     with sqlite3.connect(workspace / "var" / "hubbub.db", timeout=30) as database:
         database.execute("DELETE FROM threads WHERE id = 'gone'")

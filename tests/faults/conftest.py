@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.place import Nursery, Place
+from tests.faults.place import Place
+from tests.programs import Nursery
 
 MakePlace = Callable[..., Place]
-
-
-@pytest.fixture(scope="session")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    """The process that forks hubs."""
-    made = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
@@ -20,6 +19,7 @@ import msgspec
 from runtime.lock import holder
 from tests.faults import armed_writer
 from tests.faults.armed_writer import Trap
+from tests.programs import Nursery, Order, environment
 
 PATIENCE = 60.0
 """Seconds after which a test gives up waiting: for a loaded machine, nothing here takes long."""
@@ -32,42 +32,17 @@ commands_per_second = 1000
 """
 
 
-class Nursery:
-    """The process that forks hubs; see `tests.faults.nursery`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.writer = folder / "writer"
-        self.writer.write_text(
-            f"#!{sys.executable}\nimport sys\nfrom tests.faults.armed_writer import main\n"
-            f"sys.executable = {sys.executable!r}\nmain(sys.argv[1:])\n"
-        )
-        self.writer.chmod(0o755)
-        pipe = subprocess.PIPE
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("HUBBUB_", "OTEL_"))
-        }
-        command = [sys.executable, "-m", "tests.faults.nursery"]
-        root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=kept, cwd=root)
-
-    def order(self, **order: Any) -> int:
-        """Give an order and return its answer."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        """End it; hubs that still run are not its business."""
-        self._process.communicate(timeout=PATIENCE)
-
-
 class Place:
     """A workspace and its hub.  `url` stays the same over restarts, as behind a supervisor."""
 
     def __init__(self, folder: Path, nursery: Nursery, config: str = "") -> None:
         self.folder, self._nursery = folder, nursery
+        self._executable = folder / "python"
+        self._executable.write_text(
+            f"#!{sys.executable}\nimport sys\nfrom tests.faults.armed_writer import main\n"
+            f"sys.executable = {sys.executable!r}\nmain(sys.argv[1:])\n"
+        )
+        self._executable.chmod(0o755)
         for name in ("graphs", "plugins"):
             (folder / name).mkdir()
         for plugin in _PLUGINS:
@@ -90,8 +65,10 @@ class Place:
     def launch(self, clock: float = 0.0) -> None:
         """Start the hub and do not wait for it."""
         argv = ["--workspace", str(self.folder), "serve", "--port", str(self.port)]
-        log, writer = str(self.folder / "hub.log"), str(self._nursery.writer)
-        self.pid = self._nursery.order(argv=argv, log=log, writer=writer, clock=clock)
+        order = Order(argv, environment(), str(self._executable), ahead=clock, own_session=True)
+        with (self.folder / "hub.log").open("ab") as log, open(os.devnull) as nothing:
+            self._hub = self._nursery.fork(order, nothing, log, log)
+        self.pid = self._hub.pid
 
     @property
     def alive(self) -> bool:
@@ -126,8 +103,8 @@ class Place:
     async def ended(self) -> int:
         """Wait for the end of the hub's process; returns its exit code, negative for a signal."""
         await until(lambda: not self.alive)
-        pid, self.pid = self.pid, 0
-        return self._nursery.order(wait=pid)
+        self.pid = 0
+        return self._hub.wait()
 
     async def start_again_after_a_kill(self) -> None:
         """Be the supervisor: wait until the hub was killed, and start it again."""
