@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -27,6 +28,7 @@ import runtime.journal.checkpoints
 import runtime.runs.worker  # noqa: F401
 from hub.cli import execute
 from hub.cli.program import VERBS
+from runtime.extensions import source
 from tests.programs import LONGEST, Order
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -36,6 +38,8 @@ def main(path: str) -> None:
     """Take orders until the one who started this is gone."""
     for verb in VERBS:
         import_module(f"hub.cli.{verb}")
+    for plugin in (Path(__file__).parents[1] / "plugins").glob("[a-z]*.py"):
+        source.read(plugin)  # compiled once, here
     gc.freeze()  # else every collection of a child copies all of these pages
     _die_with_parent()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

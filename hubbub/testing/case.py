@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from hubbub.testing.context import FakeContext
 from hubbub.testing.loop import LEAVING, PATIENCE, left_running, run, threads_left
 from hubbub.testing.subject import CallFailed, Subject
-from hubbub.testing.values import plain, same, shown
+from hubbub.testing.values import same, shown
+from runtime.extensions.answers import plain
 from runtime.extensions.shapes import KINDS, find_misfit
 from runtime.types import Health
 

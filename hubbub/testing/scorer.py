@@ -8,7 +8,8 @@ from typing import Any
 from hubbub.testing.case import CallTests
 from hubbub.testing.context import FakeContext
 from hubbub.testing.subject import Subject
-from hubbub.testing.values import finite, plain, same, shown
+from hubbub.testing.values import finite, same, shown
+from runtime.extensions.answers import plain
 from runtime.types import Score
 
 

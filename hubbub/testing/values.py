@@ -1,23 +1,13 @@
-"""Compares and shows what plugins give: plain JSON values, with room for the last digits of a number."""
+"""Compares and shows plain JSON values, with room for the last digits of a number."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
-
-import orjson
-from pydantic import BaseModel
 
 NEAR = 1e-4
 """How far two numbers may be apart, relative and absolute, and still be the same answer."""
 LONGEST = 200
-
-
-def plain(value: Any) -> Any:
-    """Return the value as the hub stores it; TypeError when it is not JSON."""
-    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-    return orjson.loads(orjson.dumps(value, default=_plain, option=options))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -40,15 +30,3 @@ def shown(value: Any) -> str:
 def finite(value: Any) -> bool:
     """Whether it is a number that can be compared: no bool, NaN or infinity."""
     return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    if hasattr(value, "tolist"):  # numpy arrays that are not contiguous
-        return value.tolist()
-    raise TypeError(f"a {type(value).__name__}")

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime.extensions.crossing import error_of, pack, tagged, untagged
 from runtime.inference.artifacts import Artifacts
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import aiohttp
 
     from runtime.ports import Vectors
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -129,7 +131,8 @@ class LentContext:
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Embed with the configured embedder; None without a model."""
-        return await self.ask("embed", list(texts))  # type: ignore[no-any-return]
+        vectors: Vectors | None = await self.lent.ask(self.call, "embed", list(texts))
+        return vectors
 
     def measures(self) -> LentMeasures:
         """Return the figures of the call's tenant."""
@@ -141,15 +144,17 @@ class LentContext:
 
     async def predict(self, model: str, inputs: Mapping[str, Any], version: str = "") -> Mapping[str, Any]:
         """Ask a predictive model, by default its newest version."""
-        return await self.ask("predict", model, dict(inputs), version)  # type: ignore[no-any-return]
+        return await self.ask(dict, "predict", model, dict(inputs), version)
 
     def http(self) -> aiohttp.ClientSession:
         """Return an HTTP client that reaches only what `[egress]` permits."""
         return self.lent.http()
 
-    async def ask(self, what: str, *args: Any) -> Any:
-        """Ask the hub on behalf of this call."""
-        return await self.lent.ask(self.call, what, *args)
+    async def ask(self, kind: type[T], what: str, *args: Any) -> T:
+        """Ask the hub on behalf of this call for something of a kind."""
+        answer = await self.lent.ask(self.call, what, *args)
+        assert isinstance(answer, kind)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,8 @@ class LentModel:
             self.ctx.call, "complete", self.alias, request, on_delta is not None
         ):
             if last:
-                return value  # type: ignore[no-any-return]
+                assert isinstance(value, Reply)
+                return value
             if on_delta is not None:
                 on_delta(value)
         raise AssertionError("a reply has a last frame")
@@ -186,25 +192,25 @@ class LentCollection:
 
     async def keyword(self, query: str, k: int, filter: JsonObject | None = None) -> Hits:
         """Return the best `k` passages by BM25."""
-        return await self.ctx.ask("keyword", self.name, query, k, filter)  # type: ignore[no-any-return]
+        return await self.ctx.ask(Hits, "keyword", self.name, query, k, filter)
 
     async def dense(self, query: str, k: int, filter: JsonObject | None = None) -> Hits:
         """Return the best `k` by cosine."""
-        return await self.ctx.ask("dense", self.name, query, k, filter)  # type: ignore[no-any-return]
+        return await self.ctx.ask(Hits, "dense", self.name, query, k, filter)
 
     async def hybrid(
         self, query: str, k: int, filter: JsonObject | None = None, weight: float | None = None
     ) -> Hits:
         """Fuse both."""
-        return await self.ctx.ask("hybrid", self.name, query, k, filter, weight)  # type: ignore[no-any-return]
+        return await self.ctx.ask(Hits, "hybrid", self.name, query, k, filter, weight)
 
     async def search(self, query: SearchQuery) -> Hits:
         """Search in the way that the query says."""
-        return await self.ctx.ask("search", self.name, query)  # type: ignore[no-any-return]
+        return await self.ctx.ask(Hits, "search", self.name, query)
 
     async def passages(self, ids: Sequence[str]) -> Sequence[Passage]:
         """Return the stored passages of these hit ids."""
-        return await self.ctx.ask("passages", self.name, list(ids))  # type: ignore[no-any-return]
+        return await self.ctx.ask(list, "passages", self.name, list(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,23 +221,24 @@ class LentInteractions:
 
     async def history(self, user: str, limit: int = 200) -> Sequence[Interaction]:
         """Return what a user did last, the newest first."""
-        return await self.ctx.ask("history", user, limit)  # type: ignore[no-any-return]
+        return await self.ctx.ask(list, "history", user, limit)
 
     async def items(self, ids: Sequence[str]) -> Sequence[CatalogueItem]:
         """Return the items with these ids."""
-        return await self.ctx.ask("items", list(ids))  # type: ignore[no-any-return]
+        return await self.ctx.ask(list, "items", list(ids))
 
     async def newest(self, limit: int = 200) -> Sequence[str]:
         """Return the ids of the items that came into the catalogue last."""
-        return await self.ctx.ask("newest", limit)  # type: ignore[no-any-return]
+        return await self.ctx.ask(list, "newest", limit)
 
     async def popular(self, limit: int = 200) -> Sequence[tuple[str, int]]:
         """Return the items that most users turned to of late."""
-        return [(item, users) for item, users in await self.ctx.ask("popular", limit)]
+        return [(item, users) for item, users in await self.ctx.ask(list, "popular", limit)]
 
     async def fitted(self) -> str | None:
         """Return the file of the models that were fitted last."""
-        return await self.ctx.ask("fitted")  # type: ignore[no-any-return]
+        file: str | None = await self.ctx.lent.ask(self.ctx.call, "fitted")
+        return file
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +249,13 @@ class LentMeasures:
 
     async def known(self) -> Sequence[JsonObject]:
         """Return what can be asked."""
-        return await self.ctx.ask("known")  # type: ignore[no-any-return]
+        return await self.ctx.ask(list, "known")
 
     async def read(
         self, name: str, first: str, last: str, by: Sequence[str] = (), graph: str = ""
     ) -> JsonObject:
         """Return the rows of one figure, and the SQL that gave them."""
-        return await self.ctx.ask("read", name, first, last, list(by), graph)  # type: ignore[no-any-return]
+        return await self.ctx.ask(dict, "read", name, first, last, list(by), graph)
 
 
 @dataclass(frozen=True, slots=True)

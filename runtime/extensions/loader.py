@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import types
 from collections.abc import Callable, Iterable, Sequence
@@ -153,17 +152,16 @@ def _load(
 def _read(file: PluginFile) -> source.Code:
     """Read a plugin file; PluginError with the place of what is wrong."""
     try:
-        text, tree = source.read(file.path)
+        text = source.read(file.path)
     except PluginError as error:
         line = line_in(error.__cause__, str(file.path)) if error.__cause__ else 0
         raise type(error)(f"{place(file.shown, line)}: {error.message}") from None
     warnings = tuple(
         f"{file.shown}:{line}: it imports {name}, which may change at any time; import from hubbub instead"
-        for name, line in source.insides_imported(tree)
+        for name, line in text.insides
     )
-    digest = hashlib.sha256(text).hexdigest()
-    execute = partial(source.execute, file.name, file.path, tree)
-    return source.Code(file.path, execute, digest, digest[:12], warnings)
+    execute = partial(source.execute, file.name, file.path, text.code)
+    return source.Code(file.path, execute, text.digest, text.digest[:12], warnings)
 
 
 def _load_apart(

@@ -13,8 +13,10 @@ import re
 import sys
 import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 
 from runtime.errors import PluginError
@@ -27,14 +29,25 @@ MAX_BYTES = 4 * 1024 * 1024
 INSIDES = frozenset({"runtime", "hub"})
 """Packages of ours that may change at any time: a plugin should import only `hubbub`."""
 
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+
 _numbers = itertools.count(1)
 
 _PARSING = threading.Lock()
 """One tree at a time: some versions of Python 3.11 fail where two threads build one at once (gh-106905)."""
 
 
-def read(path: Path) -> tuple[bytes, ast.Module]:
-    """Return the file's bytes and their syntax tree; PluginError when it is not Python."""
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a plugin file says: its code, and which of our own packages it imports, with their lines."""
+
+    digest: str
+    code: types.CodeType
+    insides: tuple[tuple[str, int], ...]
+
+
+def read(path: Path) -> Text:
+    """Return what the file says; PluginError when it is not Python, or needs what is not installed."""
     if not path.is_file():  # also a pipe, which would be read for ever
         raise PluginError("it is no file that can be read; mend that or move it away")
     try:
@@ -47,10 +60,18 @@ def read(path: Path) -> tuple[bytes, ast.Module]:
         raise PluginError("it is larger than 4 MiB; a plugin is one file of code, keep data elsewhere")
     try:
         check_header(importlib.util.decode_source(source))
-        with _PARSING:
-            return source, ast.parse(source, str(path))
+        return _compiled(source, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise PluginError(f"{in_words(error)}; mend that line") from error
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: bytes, path: str) -> Text:
+    """Compile a text once, however often it is loaded: with other settings, or by another engine."""
+    with _PARSING:
+        tree = ast.parse(source, path)
+    code = compile(tree, path, "exec", dont_inherit=True)
+    return Text(hashlib.sha256(source).hexdigest(), code, tuple(_insides_imported(tree)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +111,13 @@ def digest(path: Path) -> str:
     return ""
 
 
-def execute(name: str, path: Path, tree: ast.Module) -> types.ModuleType:
+def execute(name: str, path: Path, code: types.CodeType) -> types.ModuleType:
     """Run the code as a new module and return it; raises whatever the plugin's own code raises.
 
     The module has a name of its own in `sys.modules`, where pydantic and dataclasses look it up, and
     the real path of the file, which tracebacks show.  No bytecode is written or read.
     """
     private = f"hubbub_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', name)}_{next(_numbers)}"
-    code = compile(tree, str(path), "exec", dont_inherit=True)
     module = types.ModuleType(private)
     module.__file__ = str(path)
     module.__spec__ = importlib.machinery.ModuleSpec(private, None, origin=str(path))
@@ -117,10 +137,10 @@ def forget(private: str) -> None:
     sys.modules.pop(private, None)
 
 
-def insides_imported(tree: ast.Module) -> list[tuple[str, int]]:
-    """Return the imports of Hubbub's own packages, with their lines."""
+def _insides_imported(tree: ast.Module) -> list[tuple[str, int]]:
+    """Return the imports of our own packages, with their lines."""
     found = []
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -128,7 +148,16 @@ def insides_imported(tree: ast.Module) -> list[tuple[str, int]]:
         else:
             continue
         found += [(name, node.lineno) for name in names if name.partition(".")[0] in INSIDES]
-    return found
+    return sorted(found, key=itemgetter(1))
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield all statements, in no order: expressions hold no import, and are nine nodes of ten."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += (inner for block in _BLOCKS for inner in getattr(node, block, ()))
 
 
 def import_failure(error: BaseException, path: Path, shown: str) -> PluginError:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from runtime.errors import InvalidInput, NotFound, PluginError
 from runtime.extensions import guard
+from runtime.extensions.answers import plain
 from runtime.extensions.catalog import Catalog, Registered
 from runtime.graphs.scope import Outcome, StepCall
 from runtime.recommend.feedback import recommendation_id
@@ -221,23 +222,9 @@ async def call_plugin(step: StepCall, use: str, filled: Mapping[str, Any]) -> Ou
 def as_json(value: Any, registered: Registered) -> Any:
     """Return what a plugin gave as plain JSON values; PluginError when it is something else."""
     try:
-        return orjson.loads(
-            orjson.dumps(value, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
-        )
+        return plain(value)
     except (TypeError, ValueError) as error:
         raise _wrong(registered, f"gave what is not JSON ({error})") from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset | tuple):
-        return list(value)
-    if hasattr(value, "tolist"):  # numpy arrays that are not contiguous
-        return value.tolist()
-    raise TypeError(f"a {type(value).__name__}")
 
 
 def _validated(model: type[BaseModel], given: Mapping[str, Any], use: str) -> Any:
