@@ -1,13 +1,21 @@
-"""A line to the hub that can be cut."""
+"""A line to the hub that can be cut, and the vendors that it asks."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from llmock.testing import LLMockServer
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[LLMockServer]:
+    """A server that plays OpenAI and Anthropic."""
+    with LLMockServer() as server:
+        yield server
 
 
 class Line:

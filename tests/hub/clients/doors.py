@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from runtime.settings import ModelAlias
+from llmock.testing import LLMockServer
+
+from runtime.settings import ModelAlias, PluginsSettings
 from tests.hub.conftest import RealHub
+from tests.vendors.conftest import MARKER
 
 MODELS = {"parrot": ModelAlias.model_validate({"use": ["parrot"], "retries": 0})}
 
@@ -117,12 +122,26 @@ next   = "end"
 """
 
 
+def aliases(**used: str) -> dict[str, ModelAlias]:
+    """Return the alias `parrot`, and others by the model of a vendor that they use."""
+    return {name: ModelAlias.model_validate({"use": [model]}) for name, model in used.items()} | MODELS
+
+
+def vendors(upstream: LLMockServer) -> PluginsSettings:
+    """Return where OpenAI and Anthropic are reached: at a server that plays both."""
+    names = ("openai", "anthropic")
+    tables = {name: {"api_key": MARKER, "base_url": upstream.base_url(name)} for name in names}
+    return PluginsSettings(tables=tables)
+
+
 @asynccontextmanager
-async def answering(folder: Path) -> AsyncIterator[RealHub]:
-    """Serve the alias `parrot` and the graph `echo`."""
+async def answering(
+    folder: Path, graphs: Mapping[str, str] = MappingProxyType({"echo": ECHO}), **sections: Any
+) -> AsyncIterator[RealHub]:
+    """Serve the alias `parrot` and the graph `echo`, or what is given instead."""
     found = RealHub(folder)
     (folder / "plugins" / "parrot.py").write_text(PARROT)
-    found.world.write(echo=ECHO)
-    await found.serve(models=MODELS)
+    found.world.write(**graphs)
+    await found.serve(**{"models": MODELS, **sections})
     yield found
     await found.stop()

@@ -12,42 +12,21 @@ from anthropic import AsyncAnthropic
 from llmock.scenarios import Reply, StreamFault, ToolCall
 from llmock.testing import LLMockServer
 
-from runtime.settings import ModelAlias, PluginsSettings
-from tests.hub.clients.doors import ECHO, PARROT
-from tests.hub.conftest import RealHub
-from tests.vendors.conftest import MARKER
+from tests.hub.clients.doors import aliases, answering, vendors
 
 TOOLS: list[Any] = [{"name": "weather", "input_schema": {"type": "object", "properties": {}}}]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Any:
-    """A server that plays OpenAI and Anthropic."""
-    with LLMockServer() as server:
-        yield server
 
 
 @pytest.fixture
 async def client(tmp_path: Path, upstream: LLMockServer) -> AsyncIterator[AsyncAnthropic]:
     """The SDK at a hub: `up` is passed on to Anthropic, `other` translated for OpenAI, `parrot` is ours."""
     upstream.state.reset()
-    hub = RealHub(tmp_path)
-    (tmp_path / "plugins" / "parrot.py").write_text(PARROT)
-    hub.world.write(echo=ECHO)
-    aliases = {
-        "up": {"use": ["anthropic:claude-sonnet-4-5"]},
-        "other": {"use": ["openai:gpt-4o"]},
-        "parrot": {"use": ["parrot"], "retries": 0},
-    }
-    tables = {
-        "openai": {"api_key": MARKER, "base_url": upstream.base_url("openai")},
-        "anthropic": {"api_key": MARKER, "base_url": upstream.base_url("anthropic")},
-    }
-    models = {name: ModelAlias.model_validate(table) for name, table in aliases.items()}
-    await hub.serve(models=models, plugins=PluginsSettings(tables=tables))
-    async with AsyncAnthropic(base_url=hub.url, api_key="any") as made:
+    models = aliases(up="anthropic:claude-sonnet-4-5", other="openai:gpt-4o")
+    async with (
+        answering(tmp_path, models=models, plugins=vendors(upstream)) as hub,
+        AsyncAnthropic(base_url=hub.url, api_key="any") as made,
+    ):
         yield made
-    await hub.stop()
 
 
 def said(text: str) -> Any:

@@ -14,7 +14,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from runtime.settings import AuthSettings, ModelAlias
-from tests.hub.clients.doors import PARROT
+from tests.hub.clients.doors import answering
 from tests.hub.conftest import RealHub
 
 PRICED = {"model": "parrot", "price": {"input": 1.0, "output": 1.0}}
@@ -54,12 +54,8 @@ next   = "end"
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[RealHub]:
     """A hub that asks for keys."""
-    found = RealHub(tmp_path)
-    (tmp_path / "plugins" / "parrot.py").write_text(PARROT)
-    found.world.write(twice=TWICE)
-    await found.serve(**SECTIONS)
-    yield found
-    await found.stop()
+    async with answering(tmp_path, {"twice": TWICE}, **SECTIONS) as found:
+        yield found
 
 
 async def new_key(hub: RealHub, **bounds: Any) -> str:

@@ -14,9 +14,8 @@ from pydantic import BaseModel
 
 from hubbub import Context, InvalidInput
 from plugins import openai_responses
-from runtime.settings import ModelAlias, PluginsSettings
-from tests.hub.clients.doors import ECHO, PARROT
-from tests.hub.conftest import RealHub
+from runtime.settings import PluginsSettings
+from tests.hub.clients.doors import aliases, answering
 from tests.vendors.conftest import MARKER, aimock, ctx  # noqa: F401 - fixtures
 from tests.vendors.test_vocabulary import PIXEL, WEATHER, answer, asked
 
@@ -26,22 +25,14 @@ TOOLS: list[Any] = [{"type": "function", "name": "weather", "parameters": WEATHE
 @pytest.fixture
 async def client(tmp_path: Path, aimock: str) -> AsyncIterator[AsyncOpenAI]:  # noqa: F811
     """The SDK at a hub: `up` is passed on, `chat` translated for chat completions, `parrot` is ours."""
-    hub = RealHub(tmp_path)
-    (tmp_path / "plugins" / "parrot.py").write_text(PARROT)
-    hub.world.write(echo=ECHO)
-    aliases = {
-        "up": {"use": ["openai-responses:gpt-5"]},
-        "chat": {"use": ["openai:gpt-4o"]},
-        "parrot": {"use": ["parrot"], "retries": 0},
-    }
     table = {"api_key": MARKER, "base_url": f"{aimock}/v1"}
-    models = {name: ModelAlias.model_validate(alias) for name, alias in aliases.items()}
-    await hub.serve(
-        models=models, plugins=PluginsSettings(tables={"openai": table, "openai_responses": table})
-    )
-    async with AsyncOpenAI(base_url=f"{hub.url}/v1", api_key="any") as made:
+    plugins = PluginsSettings(tables={"openai": table, "openai_responses": table})
+    models = aliases(up="openai-responses:gpt-5", chat="openai:gpt-4o")
+    async with (
+        answering(tmp_path, models=models, plugins=plugins) as hub,
+        AsyncOpenAI(base_url=f"{hub.url}/v1", api_key="any") as made,
+    ):
         yield made
-    await hub.stop()
 
 
 @pytest.mark.parametrize("model", ["up", "chat", "parrot", "echo"])

@@ -16,7 +16,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from runtime.settings import ModelAlias, PluginsSettings, TelemetrySettings, TenantSettings
-from tests.hub.clients.doors import ECHO, PAIR, PARROT, TALK
+from tests.hub.clients.doors import ECHO, PAIR, TALK, aliases, answering, vendors
 from tests.hub.conftest import RealHub
 from tests.vendors.conftest import MARKER
 
@@ -25,38 +25,19 @@ TOOLS: list[Any] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Any:
-    """A server that plays OpenAI and Anthropic."""
-    with LLMockServer() as server:
-        yield server
-
-
 @pytest.fixture
 async def hub(tmp_path: Path, upstream: LLMockServer) -> AsyncIterator[RealHub]:
     """A hub with aliases: `up` is passed on to OpenAI, `other` translated for Anthropic, `parrot` is ours."""
     upstream.state.reset()
-    found = RealHub(tmp_path)
-    (tmp_path / "plugins" / "parrot.py").write_text(PARROT)
-    found.world.write(echo=ECHO, talk=TALK, pair=PAIR)
-    aliases = {
-        "up": {"use": ["openai:gpt-4o"]},
-        "other": {"use": ["anthropic:claude-sonnet-4-5"]},
-        "parrot": {"use": ["parrot"], "retries": 0},
-        "vectors": {"use": ["openai:text-embedding-3-small"]},
-    }
-    tables = {
-        "openai": {"api_key": MARKER, "base_url": upstream.base_url("openai")},
-        "anthropic": {"api_key": MARKER, "base_url": upstream.base_url("anthropic")},
-    }
-    traces = TelemetrySettings(traces=tmp_path / "var" / "traces.jsonl", content=True)
-    await found.serve(
-        telemetry=traces,
-        models={name: ModelAlias.model_validate(table) for name, table in aliases.items()},
-        plugins=PluginsSettings(tables=tables),
-    )
-    yield found
-    await found.stop()
+    vectors = "openai:text-embedding-3-small"
+    async with answering(
+        tmp_path,
+        {"echo": ECHO, "talk": TALK, "pair": PAIR},
+        models=aliases(up="openai:gpt-4o", other="anthropic:claude-sonnet-4-5", vectors=vectors),
+        plugins=vendors(upstream),
+        telemetry=TelemetrySettings(traces=tmp_path / "var" / "traces.jsonl", content=True),
+    ) as found:
+        yield found
 
 
 @pytest.fixture
