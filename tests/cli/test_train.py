@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_it_fits_beside_the_hub_and_on_its_own(
     assert {"ease", "popularity", "content"} <= {trial["name"] for trial in said["trials"]}
     listed = post(workspace, "/graphs/recommend", {"user": "user 1", "k": 3})
     assert len(listed["items"]) == 3
-    process.terminate()
+    process.send_signal(signal.SIGTERM)
     process.wait(30)
     alone = hubbub("--workspace", workspace, "train", "recommend")
     assert alone.returncode == 0, alone.stderr
