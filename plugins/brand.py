@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from hubbub import Context, Verdict, hookimpl
 
 LONGEST = 1_000_000
 """Characters of a text; a longer one is blocked, since nobody looked at all of it."""
+_LENGTH = re.compile(r"\d{1,7} (?:words?|characters?)")
+_HYPHEN = re.compile("[\u2010-\u2015\u2212]")
 
 
 class Settings(BaseModel):
@@ -44,7 +47,8 @@ class Rulebook:
         """Block what must never be said; else rewrite what is to be said otherwise."""
         if len(text) > LONGEST:
             return Verdict("block", reason=f"The text has more than {LONGEST:,} characters.")
-        if self._never and (found := self._never.search(text)):
+        # Also where it is dressed up: in bold, with another hyphen, with letters that only look the same.
+        if self._never and (found := self._never.search(text) or self._never.search(_plain(text))):
             return Verdict(
                 "block", reason=f'The text says "{_folded(found.group())}", which the brand never says.'
             )
@@ -70,9 +74,23 @@ class Guard:
 
 
 class Text(BaseModel):
-    """What is held against the rules."""
+    """What is held against the rules, and for which channel it is."""
 
     text: str
+    channel: str = Field(default="", description="the channel that the text is for")
+    lengths: dict[str, str] = Field(
+        default={}, description='the most a channel takes, such as { email = "120 words" }, or characters'
+    )
+
+    @model_validator(mode="after")
+    def _understood(self) -> Text:
+        for channel, length in self.lengths.items():
+            if not _LENGTH.fullmatch(length):
+                raise ValueError(
+                    f'the length "{length}" of {channel} is not understood; write "120 words" or '
+                    '"280 characters"'
+                )
+        return self
 
 
 class Review:
@@ -88,7 +106,10 @@ class Review:
     async def run(self, state: Mapping[str, Any], params: Text, ctx: Context) -> dict[str, str]:
         """Return `{text, reason}`: the text as it may be said, and what it never may, "" when nothing."""
         verdict = self._rules.check(params.text)
-        return {"text": params.text if verdict.text is None else verdict.text, "reason": verdict.reason}
+        text = params.text if verdict.text is None else verdict.text
+        lengths = {channel.casefold(): length for channel, length in params.lengths.items()}
+        length = lengths.get(params.channel.strip().casefold(), "")
+        return {"text": text, "reason": verdict.reason or _too_long(text, params.channel, length)}
 
 
 class _Mending:
@@ -111,6 +132,22 @@ def _pattern(phrases: Sequence[str]) -> re.Pattern[str] | None:
     known = sorted((phrase.split() for phrase in phrases if phrase.strip()), key=len, reverse=True)
     ways = "|".join(r"\s+".join(re.escape(word) for word in words) for words in known)
     return re.compile(rf"(?<![\w-])(?:{ways})(?![\w-])", re.IGNORECASE) if ways else None
+
+
+def _too_long(text: str, channel: str, length: str) -> str:
+    """Say by how much a text is too long for its channel, "" when it is not; the disclaimer counts."""
+    if not length:
+        return ""
+    most, unit = length.split()
+    has = len(text.split()) if unit.startswith("word") else len(text)
+    return f"It has {has} {unit}; {channel.strip()} takes at most {most}." if has > int(most) else ""
+
+
+def _plain(text: str) -> str:
+    """Return a text without its dress: Markdown's marks, invisible characters, hyphens of other kinds."""
+    text = unicodedata.normalize("NFKC", text)
+    text = "".join(each for each in text if unicodedata.category(each) != "Cf" and each not in "*_~`")
+    return _HYPHEN.sub("-", text)
 
 
 def _folded(text: str) -> str:

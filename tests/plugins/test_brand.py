@@ -76,3 +76,51 @@ async def test_the_step_says_what_is_wrong_so_that_it_can_be_written_again() -> 
         {"text": "An email.", "reason": ""},
         {"text": "Fine.", "reason": ""},
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is **risk**-free.",
+        "risk\u2011free",
+        "risk\u2014free",
+        "ri\u200bsk-free",
+        "\uff32\uff29\uff33\uff2b-free",
+        "_risk-free_",
+    ],
+)
+def test_what_the_brand_never_says_is_found_dressed_up(text: str) -> None:
+    assert check(text, never=["risk-free"]).reason == 'The text says "risk-free", which the brand never says.'
+
+
+@pytest.mark.parametrize(
+    ("text", "channel", "reason"),
+    [
+        ("a" * 280, "social", ""),
+        ("a" * 281, "social", "It has 281 characters; social takes at most 280."),
+        ("a " * 120, "email", ""),
+        ("a " * 121, " Email", "It has 121 words; Email takes at most 120."),
+        ("a" * 9999, "blog", ""),
+        ("a" * 9999, "", ""),
+    ],
+)
+async def test_a_text_is_held_against_the_length_of_its_channel(text: str, channel: str, reason: str) -> None:
+    lengths = {"email": "120 words", "social": "280 characters"}
+    review = Review(Rulebook(Settings()))
+    found = await review.run({}, Text(text=text, channel=channel, lengths=lengths), FakeContext())
+    assert found == {"text": text, "reason": reason}
+
+
+async def test_the_disclaimer_counts_for_the_length_of_a_channel() -> None:
+    review = Review(Rulebook(Settings(disclaimer=OWED)))
+    found = await review.run(
+        {}, Text(text="Buy now.", channel="social", lengths={"social": "10 characters"}), FakeContext()
+    )
+    assert found["reason"] == "It has 26 characters; social takes at most 10."
+
+
+def test_a_length_that_is_none_is_one_sentence() -> None:
+    with pytest.raises(
+        ValidationError, match='the length "short" of social is not understood; write "120 words"'
+    ):
+        Text(text="", lengths={"social": "short"})

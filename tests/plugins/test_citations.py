@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from plugins.citations import Citations, Cited
+from hubbub import InvalidInput
+from plugins.citations import CitationCheck, Citations, Cited
 
 PASSAGES = [{"id": name, "text": f"Text {name}.", "score": 0.5, "source": {"path": name}} for name in "abc"]
 
@@ -41,3 +42,30 @@ async def test_a_source_says_where_it_is_from() -> None:
     )
     (source,) = await Citations().run({}, params, None)  # type: ignore[arg-type]
     assert source == {"number": 1, "id": "a", "text": "Text a.", "score": 0.5, "source": {"path": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "passages", "wrong"),
+    [
+        ("Both [3] and [1, 2].", PASSAGES, ""),
+        ("Nothing [x].", [], ""),
+        ("One [4].", PASSAGES, "The text cites [4], but the sources are [1] to [3]; cite one of those"),
+        ("One [0] [1, 99].", PASSAGES, "The text cites [0], [99], but the sources are [1] to [3]"),
+        (
+            "One [1].",
+            None,
+            "The text cites [1], but there are no sources; cite one of those, or leave it out.",
+        ),
+    ],
+)
+async def test_what_is_cited_and_was_not_given_is_said(text: str, passages: Any, wrong: str) -> None:
+    params = Cited.model_validate({"text": text, "from": "passages"})
+    found = await CitationCheck().run({}, params.model_copy(update={"passages": passages}), None)  # type: ignore[arg-type]
+    assert found.startswith(wrong)
+    assert bool(found) == bool(wrong)
+
+
+async def test_a_strict_step_refuses_what_was_not_given() -> None:
+    params = Cited.model_validate({"text": "One [4].", "from": "passages", "strict": True})
+    with pytest.raises(InvalidInput, match=r"The text cites \[4\], but the sources are \[1\] to \[3\]"):
+        await Citations().run({}, params.model_copy(update={"passages": PASSAGES}), None)  # type: ignore[arg-type]

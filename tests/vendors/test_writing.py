@@ -102,7 +102,7 @@ async def test_a_post_goes_from_the_brief_to_its_channels(engine: Engine, llmock
     assert "Owls hunt by email." in third
     assert "Cite it." in third
 
-    says(llmock, WRITER, "Subject: Owls", "Cheap owls!")
+    says(llmock, WRITER, "Subject: Owls", "Cheap owls!", "Cheap owls?", "Still cheap.")
     ended = await answered(engine, run, "publish")
     output = ended.output
     assert output["model"] == f"openai:{WRITER}"
@@ -110,8 +110,38 @@ async def test_a_post_goes_from_the_brief_to_its_channels(engine: Engine, llmock
     assert [each["channel"] for each in output["variants"]] == ["email", "social"]
     assert {(each["text"], each["note"]) for each in output["variants"]} == {
         ("Subject: Owls\n\nOwls bite.", ""),
-        ("", "It was refused; the log says why."),
+        ("", 'It was refused: The text says "cheap", which the brand never says.'),
     }
+
+
+async def test_a_variant_that_is_too_long_for_its_channel_is_written_again(
+    engine: Engine, llmock: LLMockServer
+) -> None:
+    says(llmock, WRITER, "Owls hunt [1].", "Owls. " * 60, "Owls.")
+    says(llmock, JUDGE, verdicts())
+    ended = await answered(engine, await drafted(engine, topic="owls", channels=["Social"]), "publish")
+    assert [(each["text"], each["note"]) for each in ended.output["variants"]] == [
+        ("Owls.\n\nOwls bite.", "")
+    ]
+    assert "characters; Social takes at most 280." in prompts(llmock, WRITER)[-1]
+
+
+async def test_a_source_that_was_not_given_is_asked_back_and_then_refused(
+    engine: Engine, llmock: LLMockServer
+) -> None:
+    says(llmock, WRITER, "Owls [9].", "Owls [1].")
+    says(llmock, JUDGE, verdicts(), verdicts())
+    shown = (await drafted(engine, topic="owls")).waiting[0].value["show"]
+    assert shown["post"].startswith("Owls [1].")
+    assert "The text cites [9], but the sources are [1] to [1]" in prompts(llmock, WRITER)[-1]
+
+    says(llmock, WRITER, *["Owls [9]."] * 4)
+    says(llmock, JUDGE, *[verdicts()] * 4)
+    run = await engine.runs.start(StartRun("default", "write", thread="u", input={"topic": "owls"}))
+    ended = await engine.runs.wait("default", run.id)
+    assert ended.status is RunStatus.ERROR
+    assert ended.error is not None
+    assert "The text cites [9], but the sources are [1] to [1]" in ended.error["message"]
 
 
 async def test_the_editor_may_send_it_back_with_a_note(engine: Engine, llmock: LLMockServer) -> None:
