@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runtime.errors import InvalidInput
+from runtime.tabular.dates import date_format, parse_date
+from runtime.tabular.numbers import decimal_mark, parse_number
 from runtime.tabular.table import Cells
 
 if TYPE_CHECKING:
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["number", "category", "date", "text", "id", "constant"]
 
-MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "nil", "?", "-"})
+MISSING: Final = frozenset(
+    ("", "na", "n/a", "n.a.", "#n/a", "<na>", "nan", "nat", "null", "(null)", "nil", "?", "-", "--", "–", "—")
+)
 """What stands for no value, in lower case."""
 MOST_LEVELS: Final = 250
 """Values of a category that are told apart; the rarest of more are taken as one not seen before."""
@@ -28,13 +32,15 @@ _TYPICAL: Final = 0.95
 """Share of a column's rows that must be numbers, or dates, for it to be a column of these."""
 _REPEATED: Final = 4
 """Rows a value of a category has on average; a column whose values differ more is text."""
-_ID_NAME: Final = re.compile(r"(^|[^a-z])(id|ids|uuid|guid|key|index|row|nr|no|number)$|[a-z](ID|Id)$")
-_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
-_FORMATS: Final = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y")
-_TIMES: Final = ("", " %H:%M", " %H:%M:%S")
-_DATE: Final = re.compile(r"\D*\d{1,4}\D+\w{1,9}\D+\d{1,4}.*")
-_DAY: Final = 86_400.0
+_LIKE_ID: Final = re.compile(r"(^|[^a-z])(id|ids|uuid|guid|key|index|row|nr|no|number)$|[a-z](ID|Id)$")
+_ID: Final = re.compile(r"(^|[^A-Za-z])([Ii][Dd]|uuid|UUID|guid|GUID)$|[a-z](ID|Id)$")
+_ROWS_OF_ID: Final = 10
+"""Rows that an id has on average at most; what is named an id and has more is a group, such as a campaign."""
+_WORDS: Final = re.compile(r"[^1-9]{1,30}")
+"""What may stand for no value among numbers or dates, in any language: unknown, k. A., 0000-00-00."""
+_MOST_WORDS: Final = 5
+_FEWEST_PARSED: Final = 10
+"""Different numbers or dates from which a few words among them stand for no value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,13 @@ def read_column(name: str, cells: Cells, kind: Kind | None = None) -> Column:
         return _by_level(
             name, "constant" if filled in (0, len(cells.codes)) else "category", cells, texts, there
         )
-    if kind in (None, "number") and (column := _parsed(name, "number", cells, texts, there, parse_number)):
-        return column
-    if kind in (None, "date") and (format := date_format(_kept(texts, there))):
-        column = _parsed(name, "date", cells, texts, there, lambda text: parse_date(text, format))
-        if column is not None:
+    if kind in (None, "number"):
+        mark = decimal_mark(_kept(texts, there))
+        if column := _parsed(name, "number", cells, texts, there, partial(parse_number, mark=mark)):
+            return replace(column, format="," if mark == "," else "")
+    if kind in (None, "date"):
+        format = date_format(_dated(texts, there), _TYPICAL) or ""
+        if column := _parsed(name, "date", cells, texts, there, partial(parse_date, format=format)):
             return replace(column, format=format)
     if kind in ("number", "date"):
         raise InvalidInput(
@@ -82,59 +90,37 @@ def read_column(name: str, cells: Cells, kind: Kind | None = None) -> Column:
     return _by_level(name, kind or _worded(filled, texts, there), cells, texts, there)
 
 
-def parse_number(text: str) -> float | None:
-    """Read a number as a person or a program writes it; None when it is none."""
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if _DECIMAL_COMMA.fullmatch(text):
-        return float(text.replace(",", "."))
+def as_id(column: Column, cells: Cells) -> Column | None:
+    """Return a column that says which row, or whose, it is and nothing about it as one of ids; else None.
+
+    Such are all different, and counted or so named; or named as an id, with a new value every few rows.
+    """
+    import numpy as np
+
+    rows, different = len(cells.codes), len(cells.values)
+    named = bool(_ID.search(column.name)) and different >= rows / _ROWS_OF_ID
+    if column.kind in ("text", "category"):
+        wordless = sum(" " in value for value in cells.values) < 0.02 * different
+        if not wordless or not (named or (column.kind == "text" and different >= 0.98 * rows)):
+            return None
+        return replace(read_column(column.name, cells, "text"), kind="id")
+    values = column.values[~column.missing]
+    if column.kind != "number" or not len(values) or np.any(values != np.round(values)):
+        return None
+    steps = np.diff(values)
+    counted = len(steps) > 0 and max(np.mean(steps > 0), np.mean(steps < 0)) > 0.99
+    like = counted or bool(_LIKE_ID.search(column.name) or _LIKE_ID.search(column.name.lower()))
+    if named or (like and len(np.unique(values)) >= 0.9 * len(values)):
+        return replace(column, kind="id")
     return None
 
 
-def parse_date(text: str, format: str) -> float | None:
-    """Read a date or a moment as days since 1970; `format` is "iso" or one of strptime's."""
-    try:
-        found = datetime.fromisoformat(text) if format == "iso" else datetime.strptime(text, format)
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() / _DAY
-
-
-def date_format(texts: Sequence[str]) -> str | None:
-    """Return the format in which nearly all texts are dates, None when there is none."""
-    sample = texts[:: max(1, len(texts) // 500)]
-    if not sample or not all(_DATE.fullmatch(text) for text in sample[:20]):
-        return None
-    for format in ("iso", *(day + time for day in _FORMATS for time in _TIMES)):
-        if sum(parse_date(text, format) is not None for text in sample) >= _TYPICAL * len(sample):
-            return format
-    return None
-
-
-def is_id(column: Column, cells: Cells) -> bool:
-    """Whether a column says which row it is and nothing about it: all different, and counted or so named."""
+def repeats(column: Column) -> int:
+    """Return how many rows have a value that a row before has."""
     import numpy as np
 
     values = column.values[~column.missing]
-    if column.kind == "text":
-        spaced = sum(" " in value for value in cells.values)
-        return len(cells.values) >= 0.98 * len(cells.codes) and spaced < 0.02 * len(cells.values)
-    if column.kind != "number" or not len(values) or np.any(values != np.round(values)):
-        return False
-    different = len(np.unique(values)) >= 0.9 * len(values)
-    steps = np.diff(values)
-    counted = len(steps) > 0 and max(np.mean(steps > 0), np.mean(steps < 0)) > 0.99
-    return bool(
-        different and (counted or _ID_NAME.search(column.name) or _ID_NAME.search(column.name.lower()))
-    )
-
-
-def repeated_ids(column: Column, cells: Cells) -> int:
-    """Return how many rows repeat an id that another row has; 0 where the column is named as none."""
-    named = _ID_NAME.search(column.name) or _ID_NAME.search(column.name.lower())
-    if not named or column.kind not in ("number", "text", "id") or len(cells.values) < len(cells.codes) / 2:
-        return 0
-    return len(cells.codes) - len(cells.values)
+    return len(values) - len(np.unique(values))
 
 
 def _parsed(
@@ -152,7 +138,11 @@ def _parsed(
     filled = sum(int(count) for count, is_there in zip(counts, there, strict=True) if is_there)
     parsed = [parse(text) if is_there else None for text, is_there in zip(texts, there, strict=True)]
     bad = [index for index, value in enumerate(parsed) if value is None and there[index]]
-    if sum(int(counts[index]) for index in bad) > (1 - _TYPICAL) * filled:
+    if sum(int(counts[index]) for index in bad) > (1 - _TYPICAL) * filled and not (
+        len(bad) <= _MOST_WORDS
+        and all(_WORDS.fullmatch(texts[index]) for index in bad)
+        and len({value for value in parsed if value is not None}) >= _FEWEST_PARSED
+    ):
         return None
     endless = sum(int(counts[index]) for index, value in enumerate(parsed) if value and math.isinf(value))
     notes = []
@@ -186,6 +176,11 @@ def _by_level(name: str, kind: Kind, cells: Cells, texts: Sequence[str], there: 
 
 def _kept(texts: Sequence[str], there: Sequence[bool]) -> list[str]:
     return [text for text, is_there in zip(texts, there, strict=True) if is_there]
+
+
+def _dated(texts: Sequence[str], there: Sequence[bool]) -> list[str]:
+    """Return what may be dates, without words that stand for none."""
+    return [text for text in _kept(texts, there) if not _WORDS.fullmatch(text)]
 
 
 def _worded(filled: int, texts: Sequence[str], there: Sequence[bool]) -> Kind:

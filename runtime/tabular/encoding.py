@@ -9,14 +9,15 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import InvalidInput
-from runtime.tabular.columns import MISSING, parse_date, parse_number
+from runtime.tabular.columns import MISSING
+from runtime.tabular.dates import days, parse_date
+from runtime.tabular.numbers import Mark, parse_number
 from runtime.tabular.schema import Feature, Schema
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_DAY: Final = 86_400.0
 _SHOWN: Final = 6
 _LONGEST: Final = 60
 _FLAGS: Final = {True: ("true", "1", "yes", "y", "t"), False: ("false", "0", "no", "n", "f")}
@@ -69,7 +70,7 @@ class Encoder:
 
     def _moment(self, item: Mapping[str, Any]) -> tuple[float, str]:
         """Return when the lead is scored, in days since 1970: its own time, else now; and what to mind."""
-        now = datetime.now(UTC).timestamp() / _DAY
+        now = days(datetime.now(UTC))
         if not self._ages or (given := item.get(self._time)) is None:
             return now, ""
         try:
@@ -86,7 +87,7 @@ class Encoder:
 
 def _reader(feature: Feature) -> Callable[[Any], float]:
     if feature.kind == "number":
-        return _number
+        return lambda value: _number(value, "," if feature.format == "," else ".")
     if feature.kind == "age":
         return lambda value: _day(value, feature.format)
     exact = {level: float(code) for code, level in enumerate(feature.levels)}
@@ -96,9 +97,9 @@ def _reader(feature: Feature) -> Callable[[Any], float]:
     return lambda value: _level(value, exact, loose)
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, mark: Mark) -> float:
     if isinstance(value, str):
-        parsed = parse_number(value.strip())
+        parsed = parse_number(value.strip(), mark)
         if parsed is None:
             raise Unreadable(f"is {_shown(value)}, which is no number")
         value = parsed
@@ -115,9 +116,9 @@ def _number(value: Any) -> float:
 
 def _day(value: Any, format: str) -> float:
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() / _DAY
+        return days(value)
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp() / _DAY
+        return days(datetime(value.year, value.month, value.day))
     text = str(value).strip()
     for tried in (format, "iso"):
         if (found := parse_date(text, tried)) is not None:

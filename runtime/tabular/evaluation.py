@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runtime.tabular.learners import Recipe
+from runtime.tabular.together import fifths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     Flags = NDArray[np.int8]
     Places = NDArray[np.intp]
 
-FOLDS: Final = 5
 BEFORE: Final = 20_000
 """Rows that a model of the rolling evaluation is trained on: those just before."""
 STEP: Final = 1_000
@@ -87,13 +87,12 @@ def judge(foreseen: Floats, outcome: Flags) -> Quality:
     )
 
 
-def foresee_at_random(recipe: Recipe, rows: Floats, outcome: Flags) -> Floats:
+def foresee_at_random(recipe: Recipe, rows: Floats, outcome: Flags, leads: Places | None = None) -> Floats:
     """Return for each row the probability that a model gives which was trained on the other four fifths."""
     import numpy as np
-    from sklearn.model_selection import StratifiedKFold
 
     foreseen = np.zeros(len(outcome))
-    for seen, unseen in StratifiedKFold(FOLDS, shuffle=True, random_state=1).split(rows, outcome):
+    for seen, unseen in fifths(outcome, leads):
         foreseen[unseen] = probabilities(recipe.fit(rows[seen], outcome[seen]).log_odds(rows[unseen]))
     return foreseen
 

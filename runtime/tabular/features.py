@@ -87,4 +87,4 @@ def _feature(column: Column, time: Column | None) -> tuple[Feature, NDArray[np.f
         return Feature(column.name, "category", levels=column.levels), column.values
     if column.kind == "date" and time is not None:
         return Feature(column.name, "age", format=column.format), time.values - column.values
-    return Feature(column.name, "number"), column.values
+    return Feature(column.name, "number", format=column.format), column.values

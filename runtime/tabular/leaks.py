@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from runtime.tabular.alone import auc_of_groups, auc_of_texts, groups_of
+from runtime.tabular.averages import averaged
 from runtime.tabular.columns import Column
 
 if TYPE_CHECKING:
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Flags = NDArray[np.int8]
+    Places = NDArray[np.intp]
 
 AUC: Final = 0.80
 """What a column may reach alone before it is taken to know the outcome."""
-Why: TypeAlias = Literal["auc", "filled", "value", "later", "unknown"]
+Why: TypeAlias = Literal["auc", "filled", "value", "later", "average", "unknown"]
 
 _CERTAIN: Final = 0.99
 """Share of one outcome from which a group of rows is taken to be made by it."""
@@ -43,9 +45,18 @@ class Leak:
 
 
 def find_leaks(
-    columns: Iterable[Column], outcome: Flags, *, time: Column | None, unknown: frozenset[str]
+    columns: Sequence[Column],
+    outcome: Flags,
+    *,
+    time: Column | None,
+    unknown: frozenset[str],
+    leads: Places | None = None,
 ) -> Iterator[Leak]:
-    """Yield the columns that leak, each with the strongest evidence."""
+    """Yield the columns that leak, each with the strongest evidence; `leads` numbers rows of one lead."""
+    import numpy as np
+
+    once = np.arange(len(outcome)) if leads is None else np.unique(leads, return_index=True)[1]
+    single = [replace(column, values=column.values[once]) for column in columns]
     for column in columns:
         auc, telling = _alone(column, outcome, time)
         if column.name in unknown:
@@ -60,6 +71,8 @@ def find_leaks(
             )
         elif found := _value(column, outcome):
             yield Leak(column.name, "value", found, auc)
+        elif found := _average(replace(column, values=column.values[once]), single, outcome[once]):
+            yield Leak(column.name, "average", found, auc)
 
 
 def _alone(column: Column, outcome: Flags, time: Column | None) -> tuple[float, str]:
@@ -109,6 +122,18 @@ def _beside_the_usual(column: Column) -> tuple[NDArray[np.bool_], str]:
         return filled, ""
     shown = column.levels[int(usual)] if column.levels else f"{usual:g}"
     return column.values != usual, shown
+
+
+def _average(column: Column, columns: Sequence[Column], outcome: Flags) -> str:
+    """Say that a column holds averages of the outcome; "" when it does not."""
+    found = averaged(column, columns, outcome)
+    if found is None:
+        return ""
+    return (
+        f"it follows the share of positives in {found.groups:,} groups of rows ("
+        f"{f'by {found.of}' if found.of else 'with the same value'}) closer than chance allows a column that "
+        f"has not seen these outcomes: they scatter {found.scatter:.2f} times as much"
+    )
 
 
 def _value(column: Column, outcome: Flags) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.float64]
     Flags = NDArray[np.int8]
+    Places = NDArray[np.intp]
 
 ENOUGH: Final = 1_000
 """Rows of the rarer outcome from which trees are grown; with fewer a line errs less."""
@@ -45,16 +46,18 @@ class Recipe(Protocol):
         """Train on rows of the features; at least one of either outcome."""
 
 
-def choose_recipe(features: tuple[Feature, ...], rows: Rows, outcome: Flags) -> tuple[Algorithm, Recipe]:
+def choose_recipe(
+    features: tuple[Feature, ...], rows: Rows, outcome: Flags, leads: Places | None = None
+) -> tuple[Algorithm, Recipe]:
     """Take the algorithm that fits the number of rows, and choose its number on a part of them."""
     rarer = min(int(outcome.sum()), len(outcome) - int(outcome.sum()))
     if rarer >= ENOUGH:
         from runtime.tabular.boosting import tune_boosting
 
-        return "lightgbm", tune_boosting(features, rows, outcome)
+        return "lightgbm", tune_boosting(features, rows, outcome, leads)
     from runtime.tabular.logistic import tune_logistic
 
-    return "logistic", tune_logistic(features, rows, outcome)
+    return "logistic", tune_logistic(features, rows, outcome, leads)
 
 
 def digest(text: str) -> str:

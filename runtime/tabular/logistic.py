@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runtime.errors import StorageError
 from runtime.tabular.schema import Feature
+from runtime.tabular.together import fifths
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     Rows = NDArray[np.float64]
     Flags = NDArray[np.int8]
+    Places = NDArray[np.intp]
 
 STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _SAMPLE: Final = 20_000
@@ -96,17 +98,19 @@ class Logistic:
         return _lines(design, rows, [float(each) for each in model.coef_[0]], float(model.intercept_[0]))
 
 
-def tune_logistic(features: tuple[Feature, ...], rows: Rows, outcome: Flags) -> Logistic:
+def tune_logistic(
+    features: tuple[Feature, ...], rows: Rows, outcome: Flags, leads: Places | None = None
+) -> Logistic:
     """Choose the strength by the log loss of five folds."""
     import numpy as np
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.model_selection import cross_val_score
 
     taken = np.random.default_rng(1).permutation(len(rows))[:_SAMPLE]
     if not 5 <= outcome[taken].sum() <= len(taken) - 5:
         return Logistic(features, 0.1)
     rows, outcome = rows[taken], outcome[taken]
     matrix = _matrix([_Design.of(feature, rows[:, place]) for place, feature in enumerate(features)], rows)
-    folds = StratifiedKFold(5, shuffle=True, random_state=1)
+    folds = list(fifths(outcome, None if leads is None else leads[taken]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         losses = [

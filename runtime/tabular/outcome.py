@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from runtime.errors import InvalidInput, NotFound
-from runtime.tabular.columns import MISSING, parse_number
+from runtime.tabular.columns import MISSING
+from runtime.tabular.numbers import parse_number
 from runtime.tabular.table import Table
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ FORMAT: Final = 1
 class Feature:
     """One input: its levels if it is a category, its format if it is a date, whose age in days is taken.
 
+    The format of a number is "," where its decimals come after a comma.
+
     `edges` cut its numbers into bins; `shares` are how the training rows fall into them, those without a
     value first.  A category's bins are its levels.
     """

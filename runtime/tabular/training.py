@@ -14,7 +14,7 @@ import orjson
 
 from runtime.errors import InvalidInput
 from runtime.tabular.card import Report, card
-from runtime.tabular.columns import Column, is_id, read_column, repeated_ids
+from runtime.tabular.columns import Column, as_id, read_column, repeats
 from runtime.tabular.declared import Declared, read_declared
 from runtime.tabular.evaluation import foresee_at_random, judge, roll
 from runtime.tabular.features import Inputs, make_inputs
@@ -25,10 +25,13 @@ from runtime.tabular.picture import calibration_svg
 from runtime.tabular.saving import put_version
 from runtime.tabular.schema import SCHEMA_FILE, LeftOut, Schema, Training, schema_text
 from runtime.tabular.table import Table, read_table
+from runtime.tabular.together import together
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Places = NDArray[np.intp]
 
 EVALUATION_FILE: Final = "evaluation.json"
 _STEPS: Final = 1_000
@@ -65,11 +68,11 @@ def train(order: Order, say: Say) -> Trained:
     outcome = read_outcome(table, order.label, order.positive)
     table, outcome, time = in_order(table, outcome, order.time)
     say("looking for leaks")
-    inputs, notes = _look_at(order, table, outcome, time)
+    inputs, leads, notes = _look_at(order, table, outcome, time)
     say("choosing a model")
-    algorithm, recipe = choose_recipe(inputs.features, inputs.rows, outcome.values)
+    algorithm, recipe = choose_recipe(inputs.features, inputs.rows, outcome.values, leads)
     say("evaluating at random")
-    foreseen = foresee_at_random(recipe, inputs.rows, outcome.values)
+    foreseen = foresee_at_random(recipe, inputs.rows, outcome.values, leads)
     say("evaluating over time")
     rolling = roll(recipe, inputs.rows, outcome.values)
     say("training")
@@ -148,8 +151,10 @@ def in_order(table: Table, outcome: Outcome, name: str) -> tuple[Table, Outcome,
     return table.take(order), sorted_outcome, dataclasses.replace(time, values=time.values[order])
 
 
-def _look_at(order: Order, table: Table, outcome: Outcome, time: Column | None) -> tuple[Inputs, list[str]]:
-    """Find out what the columns are and which of them leak."""
+def _look_at(
+    order: Order, table: Table, outcome: Outcome, time: Column | None
+) -> tuple[Inputs, Places | None, list[str]]:
+    """Find out what the columns are, which of them leak, and which rows are of one lead."""
     declared = read_declared(order.columns, table) if order.columns else Declared()
     allow = frozenset(named(table, each, "option --allow") for each in order.allow)
     unknown = declared.unknown | {named(table, each, "option --unknown") for each in order.unknown}
@@ -157,6 +162,7 @@ def _look_at(order: Order, table: Table, outcome: Outcome, time: Column | None) 
     if time is not None:
         given.append(LeftOut(time.name, "it says when each row was, which orders them"))
     columns, notes = [], []
+    repeated: dict[str, int] = {}
     if outcome.unknown:
         notes.append(f"{outcome.unknown:,} rows have no outcome and were left out")
     for name, cells in table.columns.items():
@@ -164,20 +170,19 @@ def _look_at(order: Order, table: Table, outcome: Outcome, time: Column | None) 
             given.append(LeftOut(name, "it is to be ignored"))
         elif name not in {each.column for each in given}:
             column = read_column(name, cells, declared.kinds.get(name))
-            if repeated := repeated_ids(column, cells):
-                notes.append(
-                    f"{name} repeats in {repeated:,} rows: with one lead in both training and testing, the "
-                    "figures at random are too good"
-                )
-            if name not in declared.kinds and is_id(column, cells):
-                column = dataclasses.replace(column, kind="id")
+            if name not in declared.kinds and (found := as_id(column, cells)):
+                column = found
+                if count := repeats(found):
+                    repeated[name] = count
             columns.append(column)
             notes.extend(column.notes)
+    leads, said = together(columns, outcome.values, repeated)
     leaks = {
         leak.column: leak
-        for leak in find_leaks(columns, outcome.values, time=time, unknown=frozenset(unknown))
+        for leak in find_leaks(columns, outcome.values, time=time, unknown=frozenset(unknown), leads=leads)
     }
-    return make_inputs(columns, leaks=leaks, allow=allow, time=time, given=given), notes
+    inputs = make_inputs(columns, leaks=leaks, allow=allow, time=time, given=given)
+    return inputs, leads, [*notes, *said]
 
 
 def _training(order: Order, outcome: Outcome) -> Training:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from runtime.errors import InvalidInput
-from runtime.tabular.columns import Column, is_id, parse_number, read_column
+from runtime.tabular.columns import Column, as_id, read_column
+from runtime.tabular.numbers import parse_number
 from runtime.tabular.table import Cells
 
 
@@ -60,13 +61,27 @@ def test_a_few_words_among_numbers_and_infinite_values_are_missing_and_said() ->
     assert "1 infinite" in column.notes[1]
 
 
+@pytest.mark.parametrize("word", ["unknown", "k. A.", "none", "0000-00-00"])
+def test_a_word_that_stands_for_no_value_is_missing_however_often_it_comes(word: str) -> None:
+    numbers = read(*[f"{n},50 €" for n in range(20)], *[word] * 15)
+    assert (numbers.kind, int(numbers.missing.sum()), numbers.format) == ("number", 15, ",")
+    assert numbers.values[3] == 3.5
+    dates = read(*[f"2024-03-{n:02d}" for n in range(1, 21)], *[word] * 15)
+    assert (dates.kind, int(dates.missing.sum())) == ("date", 15)
+    assert repr(word) in dates.notes[0]
+
+
+def test_numbers_among_words_are_words() -> None:
+    assert read(*["1", "2", "3", "many", "few"] * 10).kind == "category"
+
+
 def test_rare_values_of_a_category_are_taken_as_unseen() -> None:
     column = read(*["web"] * 20, *["fair"] * 10, "zeppelin")
     assert column.levels == ("web", "fair")
     assert column.missing.tolist() == [False] * 30 + [True]
 
 
-@pytest.mark.parametrize("text", ["1_000", "0x10", "one", "nan", "", "1,000,000", "--1", "٣x"])
+@pytest.mark.parametrize("text", ["1_000", "0x10", "one", "nan", "", "1,2,3", "--1", "٣x", "12.05.2024"])
 def test_what_is_no_number_is_none(text: str) -> None:
     assert parse_number(text) is None
 
@@ -85,6 +100,9 @@ def test_a_column_that_was_said_to_be_a_number_and_is_none_is_refused() -> None:
         ("anything", [str(n) for n in range(1000, 1100)], True),
         ("customer_id", [str(n * 7919 % 10_007) for n in range(100)], True),
         ("customerId", [str(n * 7919 % 10_007) for n in range(100)], True),
+        ("person_id", [str(n % 30) for n in range(100)], True),
+        ("person_id", [f"P{n % 20}" for n in range(100)], True),
+        ("campaign_id", [f"C{n % 5}" for n in range(100)], False),
         ("revenue", [str(n * 7919 % 10_007) for n in range(100)], False),
         ("note", [f"they said {n} things" for n in range(100)], False),
         ("paid", [str(n % 7) for n in range(100)], False),
@@ -92,4 +110,4 @@ def test_a_column_that_was_said_to_be_a_number_and_is_none_is_refused() -> None:
 )
 def test_a_column_that_only_numbers_the_rows_is_an_id(name: str, texts: list[str], id: bool) -> None:
     found = cells(*texts)
-    assert is_id(read_column(name, found), found) is id
+    assert (as_id(read_column(name, found), found) is not None) is id

@@ -97,6 +97,16 @@ def test_what_is_marked_as_unknown_leaks_whatever_it_holds(leads: Made) -> None:
     assert found["noise"].auc == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_average_of_the_outcome_over_a_group_is_found() -> None:
+    leads = make_leads(8_000)
+    town = np.random.default_rng(8).integers(0, 200, 8_000)
+    won = np.array([each == "yes" for each in leads["won"]])
+    rate = (np.bincount(town, weights=won) / np.bincount(town))[town]
+    found = leaks_of({**leads, "town": [f"town {n}" for n in town], "rate": [f"{each:.5f}" for each in rate]})
+    assert [(leak.column, leak.why) for leak in found.values()] == [("rate", "average")]
+    assert "share of positives in" in found["rate"].evidence
+
+
 @pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
 @pytest.mark.parametrize("rows", [500, 2_000, 8_000])
 def test_honest_columns_are_left_alone(rows: int, share: float) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import StorageError
+from runtime.tabular import boosting
 from runtime.tabular.boosting import Boosting, read_boosting
 from runtime.tabular.learners import choose_recipe, digest, load_learner
 from runtime.tabular.logistic import Logistic, read_logistic
@@ -68,6 +69,16 @@ def test_a_model_that_was_written_scores_as_before(recipe: Any, read: Any) -> No
     rows, outcome = data(2_000)
     learner = recipe.fit(rows, outcome)
     assert np.array_equal(read(learner.text()).contributions(rows), learner.contributions(rows))
+
+
+def test_trees_that_would_be_too_many_learn_in_larger_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, outcome = data(4_000)
+    slow = boosting.tune_boosting(FEATURES, rows, outcome)
+    monkeypatch.setattr(boosting, "MOST_ROUNDS", 40)
+    quick = boosting.tune_boosting(FEATURES, rows, outcome)
+    assert slow.rounds > 40 >= quick.rounds
+    assert quick.rate > slow.rate
+    assert "steps of 0.1" in quick.words
 
 
 @pytest.mark.parametrize(("rows", "algorithm"), [(4_000, "lightgbm"), (2_000, "logistic")])
