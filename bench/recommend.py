@@ -1,10 +1,11 @@
 """Lists beside plain scripts on a made-up ratings set, and what a list costs over a trivial graph.
 
-`python -m bench.recommend`; nobody's data is needed.
+`python -m bench.recommend`; with `--ratings EVENTS.csv` (user, item, at) on those, and only their quality.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import tempfile
 import time
@@ -17,6 +18,7 @@ import numpy as np
 from runtime.engine import Engine, open_engine
 from runtime.recommend.evaluation import Task, histories, ndcg, tasks_of, together
 from runtime.recommend.fitting import by_bucket, compare, fit
+from runtime.recommend.judging import read_events
 from runtime.recommend.popularity import DAY, popularity
 from runtime.recommend.sample import Sample, sample_of
 from runtime.runs.run import StartRun
@@ -146,8 +148,17 @@ async def _run(engine: Engine, graph: str, user: str) -> float:
 
 def main() -> None:
     """Measure and print."""
-    found = ratings()
-    sample = sample_of(found, ITEMS)
+    parser = argparse.ArgumentParser(prog="python -m bench.recommend")
+    parser.add_argument("--ratings", type=Path, help="a CSV file with the columns user, item and at")
+    given = parser.parse_args().ratings
+    found = list(read_events(given)) if given else ratings()
+    print_quality(sample_of(found, 2**31))
+    if not given:
+        print_latency(asyncio.run(latency(found, 400)))
+
+
+def print_quality(sample: Sample) -> None:
+    """Print how good lists are on a fifth of the events, at random and the newest."""
     random = np.random.default_rng(1).random(len(sample)) < 0.2
     newest = np.arange(len(sample)) >= int(0.8 * len(sample))
     print(f"{len(sample)} events of {len(sample.users)} users with {len(sample.items)} items; NDCG@10")
@@ -155,7 +166,10 @@ def main() -> None:
         print(f"\n{split}")
         for name, value in quality(sample, tested).items():
             print(f"  {name:<24} {value:.3f}")
-    spent = asyncio.run(latency(found, 400))
+
+
+def print_latency(spent: Mapping[str, Sequence[float]]) -> None:
+    """Print what a list costs beside a trivial graph."""
     trivial, ours = (np.percentile(spent[graph], [50, 95]) * 1e3 for graph in ("trivial", "recommend"))
     print(f"\na run of a trivial graph   p50 {trivial[0]:.1f} ms, p95 {trivial[1]:.1f} ms")
     print(f"a run of recommend         p50 {ours[0]:.1f} ms, p95 {ours[1]:.1f} ms")

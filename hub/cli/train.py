@@ -16,7 +16,13 @@ from hub.cli.train_lead import lead
 if TYPE_CHECKING:
     from runtime.settings import Settings
 
-_GROUPS = {"0": "had nothing", "1": "had 1 to 4", "5": "had 5 to 19", "20": "had 20 or more"}
+_GROUPS = {
+    "0": "had nothing",
+    "1": "had 1 to 4",
+    "5": "had 5 to 19",
+    "20": "had 20 or more",
+    "back": "came back",
+}
 
 
 @click.group("train")

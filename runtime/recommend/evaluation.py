@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.recommend.ranking import came_back
+
 if TYPE_CHECKING:
-    from runtime.recommend.sample import Sample, Whole
+    from runtime.recommend.sample import Floats, Sample, Whole
     from runtime.recommend.scoring import Scores
 
 AT = 10
-BUCKETS = (0, 1, 5, 20)
-"""Users are judged apart by how many items they had, at least so many."""
+BACK = -1
+BUCKETS = (0, 1, 5, 20, BACK)
+"""Users are judged apart by how many items they had, at least so many, and whether they came back."""
+_FEW = 5
 _TASKS = 2000
 _TOGETHER = 256
 _HALVED = 4
@@ -29,16 +33,22 @@ class Task:
 
     had: Whole
     wanted: Whole
+    back: bool = False
 
     @property
     def bucket(self) -> int:
         """Which of BUCKETS it belongs to."""
-        return bucket_of(len(self.had))
+        return bucket_of(len(self.had), self.back)
 
 
-def bucket_of(had: int) -> int:
-    """Return the number of items from which on users are treated alike."""
-    return max(least for least in BUCKETS if least <= had)
+def bucket_of(had: int, back: bool = False) -> int:
+    """Return the number of items from which on users are treated alike, or BACK."""
+    return BACK if back and had >= _FEW else max(least for least in BUCKETS if least <= had)
+
+
+def bucket_name(bucket: int) -> str:
+    """Return what a bucket is called in JSON."""
+    return "back" if bucket == BACK else str(bucket)
 
 
 def cut(sample: Sample, share: float) -> tuple[Sample, Sample]:
@@ -58,24 +68,26 @@ def tasks_of(
     """
     had, later = _by_user(before), _by_user(after)
     found = list[Task]()
-    for user, items in later.items():
-        known = had.get(user, items[:0])
+    for user, (items, times) in later.items():
+        known, past = had.get(user, (items[:0], times[:0]))
         halves = (0, len(items) // 2) if midway and len(items) >= _HALVED else (0,)
         for half in halves:
-            now = np.concatenate([known, items[:half]])
+            now, at = np.concatenate([known, items[:half]]), np.concatenate([past, times[:half]])
             wanted = np.setdiff1d(items[half:], now)
             if len(wanted):
-                found.append(Task(now, wanted))
+                found.append(Task(now, wanted, len(at) > 0 and came_back(at[0], at[-1])))
     chosen = np.random.default_rng(seed).permutation(len(found))[:most]
     return [found[number] for number in sorted(chosen)]
 
 
-def _by_user(sample: Sample) -> dict[int, Whole]:
+def _by_user(sample: Sample) -> dict[int, tuple[Whole, Floats]]:
+    """Return what each user had, and when, the oldest first."""
     if not len(sample):
         return {}
     order = np.argsort(sample.user, kind="stable")
     users, starts = np.unique(sample.user[order], return_index=True)
-    return dict(zip(users.tolist(), np.split(sample.item[order], starts[1:]), strict=True))
+    items, times = (np.split(each[order], starts[1:]) for each in (sample.item, sample.at))
+    return dict(zip(users.tolist(), zip(items, times, strict=True), strict=True))
 
 
 def histories(tasks: Sequence[Task], items: int) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from runtime.recommend.scoring import Scores
     from runtime.types import CatalogueItem, JsonObject
 
-FORMAT = 1
+FORMAT = 2
 """A file of another one is not read: it is made again in moments."""
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
@@ -59,13 +59,13 @@ class Fitted:
         found = dict.fromkeys(place[id] for id in ids if id in place)
         return [number for number in found if number < most]
 
-    def recipe(self, had: Sequence[int]) -> Recipe:
-        """Return what counts for somebody who had these items."""
-        return self.recipes[bucket_of(len(had))]
+    def recipe(self, had: Sequence[int], back: bool = False) -> Recipe:
+        """Return what counts for somebody who had these items, and maybe came back."""
+        return self.recipes[bucket_of(len(had), back)]
 
-    def score(self, had: Sequence[int]) -> Scores:
+    def score(self, had: Sequence[int], back: bool = False) -> Scores:
         """Return a score from 0 to 1 for each of `items`."""
-        known = self.parts.one(had, self.recipe(had))
+        known = self.parts.one(had, self.recipe(had, back))
         return np.concatenate([known, self.share * (self.expected @ known)])
 
     def expect(self, strange: Sequence[CatalogueItem]) -> Any:
@@ -85,7 +85,7 @@ class Fitted:
 def save(fitted: Fitted, path: Path) -> None:
     """Put a file into the place of an older one, whole, or not at all."""
     recipes = {
-        str(bucket): [recipe.name, recipe.ease, recipe.popularity, recipe.content]
+        str(bucket): [recipe.name, recipe.ease, recipe.popularity, recipe.content, recipe.demand]
         for bucket, recipe in fitted.recipes.items()
     }
     more = {
@@ -99,6 +99,7 @@ def save(fitted: Fitted, path: Path) -> None:
     arrays = {
         "about": np.frombuffer(orjson.dumps(plain), np.uint8),
         "popularity": fitted.parts.popularity,
+        "demand": fitted.parts.demand,
         "users": fitted.users,
         **_flat("ease", fitted.parts.ease),
         **_flat("features", fitted.parts.features),
@@ -124,7 +125,7 @@ def load(path: Path) -> Fitted:
             plain = _plain(found)
             recipes = {int(bucket): Recipe(*given) for bucket, given in plain.pop("recipes").items()}
             ease, features, expected = (_folded(name, found) for name in ("ease", "features", "expected"))
-            parts = Parts(ease, found["popularity"], features)
+            parts = Parts(ease, found["popularity"], found["demand"], features)
             items, titles, words, share = (plain.pop(name) for name in ("items", "titles", "words", "share"))
             return Fitted(items, titles, parts, found["users"], expected, words, recipes, share, plain)
     except _UNREADABLE as error:

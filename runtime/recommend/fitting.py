@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from runtime.recommend.content import describe, neighbours, vocabulary
-from runtime.recommend.ease import fit_ease
-from runtime.recommend.evaluation import BUCKETS, Task, cut, histories, means, ndcg, tasks_of, together
-from runtime.recommend.popularity import popularity
-from runtime.recommend.scoring import EASE, POPULARITY, RECIPES, Parts, Recipe, mixed
+from runtime.recommend.ease import broad_tastes, fit_ease
+from runtime.recommend.evaluation import BACK, BUCKETS, Task, cut, histories, means, ndcg, tasks_of, together
+from runtime.recommend.popularity import demand, popularity
+from runtime.recommend.scoring import BOTH, DEMANDED, EASE, POPULARITY, RECIPES, Parts, Recipe, mixed
 
 if TYPE_CHECKING:
     from runtime.recommend.sample import Sample
@@ -31,7 +31,7 @@ ENOUGH = 20
 """Users of a bucket from which on their tasks decide; fewer leave it to those of all."""
 _SEED = 11
 _SURE = 2.0
-_USUAL = {bucket: EASE if bucket else POPULARITY for bucket in BUCKETS}
+_USUAL = {0: POPULARITY, 1: BOTH, 5: EASE, 20: EASE, BACK: DEMANDED}
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def fit(sample: Sample, catalogue: Mapping[str, CatalogueItem], choice: Choice) 
     """Fit every model to a sample."""
     items = [catalogue.get(id) for id in sample.items]
     features = describe(items, vocabulary(list(catalogue.values())))
-    weights = fit_ease(sample.matrix(), choice.ridge)
-    return Parts(weights, popularity(sample, choice.half_life), features)
+    matrix, life = sample.matrix(), choice.half_life
+    weights = fit_ease(matrix, choice.ridge) + broad_tastes(matrix)
+    return Parts(weights, popularity(sample, life), demand(sample, life), features)
 
 
 def compare(sample: Sample, catalogue: Mapping[str, CatalogueItem]) -> Comparison:
@@ -108,7 +109,7 @@ class _Trials:
             lambda had, _: {life: np.broadcast_to(each, had.shape) for life, each in lately.items()}
         )
         self._note(self._tasks, values, lambda life: f"popularity, {_days(life)}")
-        return _best(values, self._are([0]), sure=0.0)
+        return _best(values, self._are([0]))
 
     def _ridge(self) -> float:
         """Choose by a hidden tenth of everybody's items: it is about what goes together, at any time."""
@@ -129,10 +130,13 @@ class _Trials:
 
         values = self._values(scores)
         self._note(self._tasks, values, lambda recipe: recipe.name)
-        usual, found = _best(values, self._are(BUCKETS[1:])), {0: POPULARITY}
+        overall, found = _best(values, self._are(BUCKETS[1:])), dict(_USUAL)
         for bucket in BUCKETS[1:]:
-            own = self._are([bucket])
-            found[bucket] = _best(values, own) if sum(own) >= ENOUGH else usual
+            usual, own = _USUAL[bucket], self._are([bucket])
+            if sum(own) >= ENOUGH:
+                found[bucket] = _best({usual: values[usual], **values}, own)
+            elif overall is not EASE:
+                found[bucket] = overall
         return found
 
     def _share(self, fitted: Parts, recipes: Mapping[int, Recipe]) -> tuple[float, float]:
@@ -182,8 +186,8 @@ def _values(
     return found
 
 
-def _best(values: Mapping[K, Sequence[float]], counted: Sequence[bool], sure: float = _SURE) -> K:
-    """Return the first one, unless another is better by more than chance explains: `sure` standard errors.
+def _best(values: Mapping[K, Sequence[float]], counted: Sequence[bool]) -> K:
+    """Return the first one, unless another is better by more than chance explains: two standard errors.
 
     Over the tasks that count, or over all where none does.
     """
@@ -192,7 +196,7 @@ def _best(values: Mapping[K, Sequence[float]], counted: Sequence[bool], sure: fl
     known = np.asarray(values[first])[mask]
     best = max(others, key=lambda each: float(np.asarray(values[each])[mask].mean()))
     gains = np.asarray(values[best])[mask] - known
-    return best if gains.mean() > sure * gains.std() / np.sqrt(len(gains)) else first
+    return best if gains.mean() > _SURE * gains.std() / np.sqrt(len(gains)) else first
 
 
 def _put(scores: Scores, columns: Any, values: Any) -> Scores:

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from runtime.errors import InvalidInput, NotFound
-from runtime.recommend.evaluation import Task, histories, means, ndcg, tasks_of, together
+from runtime.recommend.evaluation import (
+    BUCKETS,
+    Task,
+    bucket_name,
+    histories,
+    means,
+    ndcg,
+    tasks_of,
+    together,
+)
 from runtime.recommend.fitting import by_bucket, compare, fit
 from runtime.recommend.sample import Sample, sample_of
 from runtime.recommend.scoring import EASE, POPULARITY, mixed
@@ -83,5 +92,6 @@ def _split(sample: Sample, tested: Any) -> JsonObject:
 
 def _scored(tasks: list[Task], items: int, score: Any) -> JsonObject:
     values = [value for some in together(tasks) for value in ndcg(some, score(histories(some, items), some))]
-    by_had = {str(bucket): mean for bucket, mean in sorted(means(tasks, values).items())}
+    found = means(tasks, values)
+    by_had = {bucket_name(bucket): found[bucket] for bucket in BUCKETS if bucket in found}
     return {"all": float(np.mean(values)), "ndcg": by_had}

@@ -12,6 +12,20 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 
 
+_DAMPED = 0.6
+_LEAST = 0.05
+
+
+def demand(sample: Sample, half_life: float | None) -> Floats:
+    """Return how much more an item is turned to now than it used to be, 1 where that is as ever.
+
+    Damped: what is learned of all time says what suits somebody, and not only what is new.
+    """
+    now, ever = popularity(sample, half_life), popularity(sample, None)
+    ratio: Floats = ((now + _LEAST) / (ever + _LEAST)) ** _DAMPED
+    return ratio
+
+
 def popularity(sample: Sample, half_life: float | None) -> Floats:
     """Return a number for each item, the most popular having 1.
 

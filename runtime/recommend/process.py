@@ -22,6 +22,7 @@ import orjson
 from runtime.errors import HubbubError, NotFound
 from runtime.recommend.content import describe, neighbours, vocabulary
 from runtime.recommend.ease import lightened
+from runtime.recommend.evaluation import BUCKETS, bucket_name
 from runtime.recommend.fitted import Fitted, save
 from runtime.recommend.fitting import Comparison, compare, fit
 from runtime.recommend.requests import item_of
@@ -91,7 +92,7 @@ def described(comparison: Comparison) -> JsonObject:
 
 
 def _by_bucket(values: Mapping[int, Any]) -> JsonObject:
-    return {str(bucket): values[bucket] for bucket in sorted(values)}
+    return {bucket_name(bucket): values[bucket] for bucket in BUCKETS if bucket in values}
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ LONGEST = 5000
 """Items of a ranking."""
 _KEPT = 16
 """Tenants whose models a process holds."""
+_AWAY = 86_400.0
+"""Seconds between the first and the last of what somebody did who came back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,13 @@ class Past:
     dismissed: frozenset[str]
     kinds: Mapping[str, str]
     """What the user did last with each item."""
+    back: bool = False
+    """Whether the user was there more than once."""
+
+
+def came_back(first: float, last: float) -> bool:
+    """Whether somebody who began and ended then was there more than once."""
+    return bool(last - first > _AWAY)
 
 
 def past_of(history: Sequence[Interaction]) -> Past:
@@ -36,7 +45,9 @@ def past_of(history: Sequence[Interaction]) -> Past:
     for event in history:
         kinds.setdefault(event.item, event.kind)
     had = [item for item, kind in kinds.items() if kind != "dismiss"]
-    return Past(had, frozenset(kinds) - frozenset(had), kinds)
+    times = [event.at for event in history if event.kind != "dismiss"]
+    back = bool(times) and came_back(times[-1], times[0])
+    return Past(had, frozenset(kinds) - frozenset(had), kinds, back)
 
 
 class Models:
@@ -111,7 +122,7 @@ class Ranker:
         import numpy as np
 
         fitted = self.fitted
-        scores, ids = fitted.score(fitted.known(past.had)), fitted.items
+        scores, ids = fitted.score(fitted.known(past.had), past.back), fitted.items
         if new:
             expected = self._expected(new) @ scores[: len(fitted.users)]
             scores = np.concatenate([scores, fitted.share * expected])
@@ -135,7 +146,7 @@ class Ranker:
         """Return for each item those of the past that speak most for it."""
         fitted = self.fitted
         had = fitted.known(past.had)
-        if not fitted.recipe(had).ease:
+        if not fitted.recipe(had, past.back).ease:
             return {item: [] for item in items}
         places = {item: fitted.place.get(item, len(fitted.items)) for item in items}
         return {
@@ -154,4 +165,4 @@ class Ranker:
 
     def method(self, past: Past) -> str:
         """Say by what somebody with this past is recommended to."""
-        return self.fitted.recipe(self.fitted.known(past.had)).name
+        return self.fitted.recipe(self.fitted.known(past.had), past.back).name

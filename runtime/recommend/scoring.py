@@ -18,21 +18,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How much each way of scoring counts, after each was brought to 0 to 1."""
+    """How much each way of scoring counts, after each was brought to 0 to 1.
+
+    `demand` is whether what goes together counts more where it is asked for more than it used to be.
+    """
 
     name: str
     ease: float = 0.0
     popularity: float = 0.0
     content: float = 0.0
+    demand: bool = False
 
 
 POPULARITY = Recipe("popularity", popularity=1.0)
 EASE = Recipe("ease", ease=1.0)
+BOTH = Recipe("ease + popularity", ease=1.0, popularity=1.0)
+DEMANDED = Recipe("ease by demand", ease=1.0, demand=True)
 RECIPES = (
     EASE,
+    DEMANDED,
     Recipe("ease + popularity/10", ease=1.0, popularity=0.1),
     Recipe("ease + popularity/3", ease=1.0, popularity=0.3),
-    Recipe("ease + popularity", ease=1.0, popularity=1.0),
+    BOTH,
     Recipe("ease + content/3", ease=1.0, content=0.3),
     Recipe("ease + popularity/10 + content/10", ease=1.0, popularity=0.1, content=0.1),
     Recipe("content + popularity", content=1.0, popularity=1.0),
@@ -44,37 +51,51 @@ RECIPES = (
 
 @dataclass(frozen=True)
 class Parts:
-    """What scores are made of: weights between items, a popularity each, a description each."""
+    """What scores are made of: weights between items, a popularity, demand and description of each."""
 
     ease: Any
     popularity: Floats
+    demand: Floats
     features: Any
 
     def one(self, had: Sequence[int], recipe: Recipe) -> Scores:
         """Return the mixed scores for one user who had these items."""
         scores: Scores = np.zeros(len(self.popularity))
         if recipe.ease and had:
-            scores += recipe.ease * _even(self.ease[had].sum(axis=0)[None])[0]
+            ease = _even(self.ease[had].sum(axis=0)[None])
+            scores += recipe.ease * (_even(ease * self.demand) if recipe.demand else ease)[0]
         if recipe.popularity:
             scores += recipe.popularity * self.popularity
         if recipe.content and had:
             scores += recipe.content * _even((self.features @ self.features[had].sum(axis=0))[None])[0]
         return scores / (recipe.ease + recipe.popularity + recipe.content)
 
-    def each(self, histories: Any) -> tuple[Scores, Scores, Scores]:
-        """Return users times items by ease, popularity and content, each user's from 0 to 1.
+    def each(self, histories: Any) -> Each:
+        """Return users times items by each way, each user's from 0 to 1.
 
         `histories` is users times items, sparse, of what each had.
         """
         alike = (histories @ self.features) @ self.features.T
         lately = np.broadcast_to(self.popularity, histories.shape)
-        return _even(histories @ self.ease), lately, _even(alike)
+        ease = _even(histories @ self.ease)
+        return Each(ease, _even(ease * self.demand), lately, _even(alike))
 
 
-def mixed(each: tuple[Scores, Scores, Scores], recipe: Recipe) -> Scores:
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Scores of users times items by one way each; `demanded` is ease by demand."""
+
+    ease: Scores
+    demanded: Scores
+    popularity: Scores
+    content: Scores
+
+
+def mixed(each: Each, recipe: Recipe) -> Scores:
     """Return scores from 0 to 1 that are made of several as a recipe says."""
     weights = recipe.ease, recipe.popularity, recipe.content
-    parts = [weight * scores for weight, scores in zip(weights, each, strict=True) if weight]
+    ways = each.demanded if recipe.demand else each.ease, each.popularity, each.content
+    parts = [weight * scores for weight, scores in zip(weights, ways, strict=True) if weight]
     total: Scores = sum(parts[1:], parts[0])
     return total / sum(weights)
 

@@ -11,6 +11,7 @@ import pytest
 from runtime.errors import StorageError
 from runtime.journal.interactions import JournalInteractions
 from runtime.journal.sqlite import SqliteJournal
+from runtime.recommend.evaluation import BACK
 from runtime.recommend.fitted import about, load, save
 from runtime.recommend.interactions import AllInteractions, models_file
 from runtime.recommend.ranking import Models, past_of
@@ -51,6 +52,15 @@ async def test_somebody_is_ranked_by_taste_and_told_why(file: Path) -> None:
     assert {int(id.split()[1]) % 3 for id in best} == {1}
     assert set(ranker.reasons(past, best)[best[0]]) <= set(past.had)
     assert not set(past.had) & {id for id, _ in ranked[:999]}
+
+
+async def test_somebody_who_came_back_gets_what_is_in_demand_now(file: Path) -> None:
+    ranker = await Models().get(str(file))
+    days = [Interaction("me", f"item {n}", "like", n * 50_000.0) for n in (16, 13, 10, 7, 4, 1)]
+    back, here = past_of(days), past_of(days[:2])
+    assert (back.back, here.back, past_of([]).back) == (True, True, False)
+    assert ranker.method(back) == ranker.fitted.recipes[BACK].name
+    assert not past_of([Interaction("me", "item 1", "like", 1.0)]).back
 
 
 async def test_somebody_new_gets_what_is_popular(file: Path) -> None:

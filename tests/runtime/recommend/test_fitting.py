@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from runtime.recommend.content import describe, neighbours, vocabulary
-from runtime.recommend.ease import fit_ease, lightened
-from runtime.recommend.evaluation import Task, bucket_of, cut, ndcg, tasks_of
+from runtime.recommend.ease import broad_tastes, fit_ease, lightened
+from runtime.recommend.evaluation import BACK, Task, bucket_of, cut, ndcg, tasks_of
 from runtime.recommend.fitting import Choice, _best, compare, fit
-from runtime.recommend.popularity import DAY, popularity
+from runtime.recommend.popularity import DAY, demand, popularity
 from runtime.recommend.sample import sample_of
 from runtime.recommend.scoring import EASE, POPULARITY, RECIPES, mixed
 from runtime.types import CatalogueItem
@@ -52,6 +52,27 @@ def test_popularity_of_long_ago_counts_less() -> None:
     assert dict(zip(made.items, popularity(made, 10.0), strict=True)) == {"old": 0.5, "new": 1.0}
 
 
+def test_what_is_turned_to_more_than_it_used_to_be_is_in_demand() -> None:
+    ways = [(f"u{n}", "old", 0.0) for n in range(9)] + [("a", "new", 20 * DAY), ("b", "steady", 10 * DAY)]
+    found = dict(zip(sample_of(ways, 10).items, demand(sample_of(ways, 10), 5.0), strict=True))
+    assert found["new"] > found["steady"] > 1 > found["old"]
+    assert set(demand(sample_of(ways, 10), None)) == {1.0}
+
+
+def test_broad_tastes_bring_together_what_nobody_had_together() -> None:
+    pairs = [(f"u{n}", item) for n in range(8) for item in (f"tea {n % 2}", "cup", "kettle")]
+    pairs += [(f"v{n}", item) for n in range(8) for item in ("hammer", "nail", f"saw {n % 2}")]
+    made = sample_of([(user, item, 1.0) for user, item in pairs], 99)
+    weights, place = broad_tastes(made.matrix()), {item: number for number, item in enumerate(made.items)}
+    assert weights[place["tea 0"], place["tea 1"]] > 0.01
+    assert abs(weights[place["tea 0"], place["nail"]]) < 1e-6
+    assert not weights.diagonal().any()
+
+
+def test_of_two_users_no_broad_tastes_are_learned() -> None:
+    assert not broad_tastes(sample_of([("a", "x", 1.0), ("b", "x", 1.0)], 9).matrix()).any()
+
+
 def test_an_item_without_events_is_expected_what_those_like_it_are() -> None:
     known = [
         CatalogueItem("a", tags=("tea", "hot")),
@@ -88,6 +109,16 @@ def test_users_who_did_enough_are_asked_about_midway_too() -> None:
 
 def test_users_are_grouped_by_what_they_had() -> None:
     assert [bucket_of(had) for had in (0, 1, 4, 5, 19, 20, 999)] == [0, 1, 1, 5, 5, 20, 20]
+    assert [bucket_of(had, back=True) for had in (0, 4, 5, 999)] == [0, 1, BACK, BACK]
+
+
+def test_who_did_something_on_another_day_came_back() -> None:
+    twice = [("a", f"i{n}", n * DAY / 3) for n in range(6)]
+    once = [("b", f"i{n}", DAY + n) for n in range(7)]
+    later = [("a", "x", 9 * DAY), ("b", "x", 9 * DAY)]
+    before, after = cut(sample_of([*twice, *once, *later], 99), 2 / 15)
+    tasks = tasks_of(before, after, midway=False)
+    assert {len(task.had): task.back for task in tasks} == {6: True, 7: False}
 
 
 def test_what_is_usual_stays_until_another_is_surely_better() -> None:
