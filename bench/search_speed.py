@@ -11,8 +11,8 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 
@@ -22,13 +22,22 @@ import orjson
 from bench.search_quality import SCIFACT, Ticker
 from runtime.config import load_settings
 from runtime.extensions.loader import load_plugins
+from runtime.ports import Collection
 from runtime.search import IndexRequest, Search
 from runtime.search.schema import open_writer, vector_collection
 from runtime.search.vectors import VectorIndex
 from runtime.telemetry import Telemetry
-from runtime.types import Hits, JsonObject, SearchQuery
+from runtime.types import JsonObject, SearchQuery
 
 TENTH: JsonObject = {"tenth": 3}
+KINDS = {
+    "keyword": SearchQuery("", 10, "keyword"),
+    "dense": SearchQuery("", 10, "dense"),
+    "hybrid": SearchQuery("", 10),
+    "hybrid, a filter that leaves a tenth": SearchQuery("", 10, filter=TENTH),
+    "hybrid, as graphs/search.toml asks": SearchQuery("", 10, highlight=True, suggest=True),
+    "hybrid, with a facet": SearchQuery("", 10, facets=["tenth"]),
+}
 TOPICS = 500
 WARM_UP = 20
 
@@ -71,15 +80,15 @@ def write_vectors(var: Path, space: str) -> None:
     connection.close()
 
 
-async def time_queries(name: str, find: Callable[[str], Awaitable[Hits]], queries: Sequence[str]) -> Row:
+async def time_queries(name: str, collection: Collection, kind: SearchQuery, queries: Sequence[str]) -> Row:
     """Ask one query after the other and return how long they took."""
     for query in queries[:WARM_UP]:
-        await find(query)
+        await collection.search(replace(kind, text=query))
     ticker, seconds = Ticker(), []
     ticking = asyncio.create_task(ticker.run(), name="ticker")
     for query in queries[WARM_UP:]:
         started = time.perf_counter()
-        await find(query)
+        await collection.search(replace(kind, text=query))
         seconds.append(time.perf_counter() - started)
     ticking.cancel()
     cuts = quantiles(seconds, n=100)
@@ -95,26 +104,16 @@ async def measure(workspace: Path, corpus: Path, queries: Sequence[str], passage
         await _index(Search(settings, lambda: catalog, Telemetry(settings.telemetry)), workspace)
         space = Search(settings, lambda: catalog, Telemetry(settings.telemetry)).space
         await asyncio.to_thread(write_vectors, settings.var, space)
-    search = Search(settings, lambda: catalog, Telemetry(settings.telemetry))
-    await search.open()
-    try:
-        collection = search.collection("default", "bench")
-        kinds = {
-            "keyword": SearchQuery("", 10, "keyword"),
-            "dense": SearchQuery("", 10, "dense"),
-            "hybrid": SearchQuery("", 10),
-            "hybrid, a filter that leaves a tenth": SearchQuery("", 10, filter=TENTH),
-        }
-        return [
-            await time_queries(name, lambda text, kind=kind: collection.search(_about(kind, text)), queries)  # type: ignore[misc]
-            for name, kind in kinds.items()
-        ]
-    finally:
-        await search.aclose()
-
-
-def _about(kind: SearchQuery, text: str) -> SearchQuery:
-    return SearchQuery(text, kind.k, kind.mode, kind.filter)
+    rows = []
+    for name, kind in KINDS.items():
+        # One for each kind: a search that has embedded a query remembers its vector.
+        search = Search(settings, lambda: catalog, Telemetry(settings.telemetry))
+        await search.open()
+        try:
+            rows.append(await time_queries(name, search.collection("default", "bench"), kind, queries))
+        finally:
+            await search.aclose()
+    return rows
 
 
 async def _index(search: Search, workspace: Path) -> None:

@@ -20,7 +20,7 @@ WEIGHTS = "3.0, 1.0"
 """Of the title and of the text."""
 AFFORDABLE = 10_000
 """Passages up to which all that have any of the words are ranked; ranking is what takes the time."""
-ENOUGH = 1_500
+ENOUGH, MANY = 500, 2_500
 """Passages with rare words that are ranked where there are more: the best ones are nearly always there."""
 COMMON = 0.3
 """The share of passages from which on a word no longer tells them apart."""
@@ -47,16 +47,18 @@ def match_expression(query: str) -> str:
     return _any_of(query_words(query))
 
 
-def thrifty_expression(passages: Mapping[str, int], enough: int, common: float) -> str:
+def thrifty_expression(passages: Mapping[str, int], enough: int, many: int, common: float) -> str:
     """Return an expression for passages with a rare word of the query, given how many have each word.
 
-    Words in more than `common` passages have no say unless they are among the rare ones.  Each other word
-    stands in it twice: BM25 adds up over the words written, so all scores are twice as high and their
-    order is the same.
+    The rarest words are taken up to `many` passages, and beyond while there are not `enough`.  Of the others,
+    those in more than `common` passages have no say.  Each word stands in it twice: BM25 adds up over the
+    words written, so all scores are twice as high and their order is the same.
     """
     words = sorted(passages, key=lambda word: passages[word])
     rare: list[str] = []
-    while words and sum(passages[word] for word in rare) < enough:
+    ranked = 0
+    while words and (ranked < enough or ranked + passages[words[0]] <= many):
+        ranked += passages[words[0]]
         rare.append(words.pop(0))
     telling = [word for word in words if passages[word] <= common]
     return f"({_any_of(rare)}) AND ({_any_of([*rare, *telling, *telling])})"
@@ -79,9 +81,9 @@ def search_keywords(
     found, scale = [], 2.0
     if len(words) > 1 and sum(passages.values()) > AFFORDABLE:
         # A filter leaves few of the passages with rare words: look at more of them.
-        enough = max(ENOUGH, 5 * count) * (2 if condition.sql else 1)
+        more = max(1.0, 2 * count / ENOUGH) * (2 if condition.sql else 1)
         common = COMMON * counts.passages(connection, collection)
-        expression = thrifty_expression(passages, enough, common)
+        expression = thrifty_expression(passages, int(more * ENOUGH), int(more * MANY), common)
         found = _rank(connection, table, expression, count, condition)
     if len(found) < count:
         found, scale = _rank(connection, table, _any_of(words), count, condition), 1.0

@@ -64,7 +64,7 @@ def test_ranking_only_passages_with_rare_words_keeps_their_scores_and_order() ->
 
     counts = {"owls": 99, "hunt": 66, "lanterns": 9, "dusk": 15, "comets": 0}
     whole = ranked(match_expression("owls hunt lanterns dusk comets"))
-    thrifty = ranked(thrifty_expression(counts, 10, 99))
+    thrifty = ranked(thrifty_expression(counts, 10, 10, 99))
     assert len(whole) == 99
     assert len(thrifty) == len({at for at in range(99) if at % 7 == 0 or at % 11 == 0})
     assert list(thrifty) == [passage for passage in whole if passage in thrifty]
@@ -72,12 +72,19 @@ def test_ranking_only_passages_with_rare_words_keeps_their_scores_and_order() ->
 
 
 def test_a_query_of_nothing_but_rare_words_ranks_all_that_have_them() -> None:
-    assert thrifty_expression({"owls": 3, "larks": 4, "none": 0}, 100, 1000) == (
+    assert thrifty_expression({"owls": 3, "larks": 4, "none": 0}, 100, 100, 1000) == (
         '("none" OR "owls" OR "larks") AND ("none" OR "owls" OR "larks")'
     )
 
 
 def test_a_word_in_too_many_passages_has_no_say_unless_it_is_among_the_rare_ones() -> None:
     counts = {"owls": 90, "hunt": 40, "lanterns": 9}
-    assert thrifty_expression(counts, 9, 50) == '("lanterns") AND ("lanterns" OR "hunt" OR "hunt")'
-    assert thrifty_expression({"owls": 90}, 9, 50) == '("owls") AND ("owls")'
+    assert thrifty_expression(counts, 9, 9, 50) == '("lanterns") AND ("lanterns" OR "hunt" OR "hunt")'
+    assert thrifty_expression({"owls": 90}, 9, 9, 50) == '("owls") AND ("owls")'
+
+
+def test_words_are_rare_up_to_many_passages_and_beyond_while_there_are_not_enough() -> None:
+    counts = {"owls": 90, "hunt": 40, "lanterns": 9, "dusk": 2}
+    assert thrifty_expression(counts, 10, 50, 100).startswith('("dusk" OR "lanterns") AND')
+    assert thrifty_expression(counts, 10, 51, 100).startswith('("dusk" OR "lanterns" OR "hunt") AND')
+    assert thrifty_expression(counts, 12, 12, 100).startswith('("dusk" OR "lanterns" OR "hunt") AND')
