@@ -1,63 +1,28 @@
-"""Every file is loaded on its own; whatever is wrong with one is a sentence beside its name."""
+"""Every file is loaded on its own, and what all of them supply is one catalog."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runtime.extensions import finder, header, loader
 from runtime.extensions.catalog import Catalog, PluginInfo
-from runtime.extensions.loader import close_plugins, load_plugins, start_plugins
+from runtime.extensions.loader import load_plugins
 from runtime.settings import Settings
 from runtime.telemetry.metrics import Metrics
+from tests.runtime.extensions.texts import FIT, SCORER, named
 
 Load = Callable[..., Catalog]
 LoadOne = Callable[..., PluginInfo]
 
-FIT = """
-from pydantic import BaseModel
-from hubbub import Score, hookimpl
-
-class Settings(BaseModel):
-    big: int = 500
-
-class Fit:
-    name = "fit"
-    def __init__(self, big): self.big = big
-    async def score(self, item, ctx):
-        return Score(value=min(1.0, item["employees"] / self.big))
-
-@hookimpl
-def register_scorers(settings):
-    return [Fit(settings.big)]
-"""
-
-SCORER = """
-from hubbub import Score, hookimpl
-
-class Fit:
-    name = "{name}"
-    async def score(self, item, ctx):
-        return Score(1.0)
-
-@hookimpl
-def register_scorers():
-    return [Fit()]
-"""
-
-
-def _named(catalog: Catalog, name: str) -> list[PluginInfo]:
-    return [info for info in catalog.plugins if info.name == name]
-
 
 def test_a_drop_in_file_is_a_whole_plugin(load: Load) -> None:
     catalog = load("[plugins.fit]\nbig = 50\n", fit=FIT)
-    (info,) = _named(catalog, "fit")
+    (info,) = named(catalog, "fit")
     assert (info.state, info.kind, info.file) == ("ready", "drop-in", "plugins/fit.py")
     assert (info.error, info.supplies) == ("", ("scorer.fit",))
     found = catalog.get("scorer", "fit")
@@ -94,180 +59,14 @@ def test_a_first_party_plugin_without_its_packages_is_left_out_with_the_install_
 def test_the_workspace_whose_folder_is_the_first_party_one_loads_each_file_once() -> None:
     root = finder.FIRST_PARTY.parent
     catalog = load_plugins(Settings(workspace=root, plugins={"folder": root / "plugins"}))  # type: ignore[arg-type]
-    assert len(_named(catalog, "dense")) == 1
+    assert len(named(catalog, "dense")) == 1
     assert {info.state for info in catalog.plugins} == {"ready"}
 
 
 def test_a_first_party_folder_reached_over_a_link_loads_once(tmp_path: Path) -> None:
     (tmp_path / "plugins").symlink_to(finder.FIRST_PARTY)
     catalog = load_plugins(Settings(workspace=tmp_path, plugins={"folder": tmp_path / "plugins"}))  # type: ignore[arg-type]
-    assert len(_named(catalog, "dense")) == 1
-
-
-BROKEN = {
-    "raises at import": ("x = 1\nraise OSError('no such thing')", "plugins/bad.py:2: OSError: no such thing"),
-    "syntax error": ("x = 1\ndef f(:\n    pass", "plugins/bad.py:2: SyntaxError: invalid syntax"),
-    "return outside a function": (
-        "x = 1\nreturn",
-        "plugins/bad.py:2: SyntaxError: 'return' outside function",
-    ),
-    "calls sys.exit": ("import sys\nsys.exit(0)", "plugins/bad.py:2: it called sys.exit"),
-    "recurses without end": ("def f():\n    return f()\nf()", "it calls itself without end"),
-    "a base exception of its own": (
-        "class Stop(BaseException): pass\nraise Stop('enough')",
-        "plugins/bad.py:2: Stop: enough",
-    ),
-    "raises an error of ours": (
-        "from hubbub import PluginError\nraise PluginError('No licence; buy one.')",
-        "plugins/bad.py:2: No licence; buy one; mend that line",
-    ),
-    "raises what cannot be shown": (
-        "class Odd(Exception):\n    def __str__(self): return 1 / 0\nraise Odd",
-        "plugins/bad.py:3: Odd; mend that line",
-    ),
-    "imports what is not there": (
-        "import no_such_package_at_all.inside",
-        "plugins/bad.py:1: it imports no_such_package_at_all, which is not installed; name the package that "
-        "has it in the file's `# /// script` header, and if it has that name, run: ",
-    ),
-    "registers nothing": ("x = 1", "plugins/bad.py: it registers nothing"),
-    "forgets the marker": (
-        "x = 1\ndef register_scorers():\n    return []",
-        "plugins/bad.py:2: register_scorers is no hook without @hookimpl",
-    ),
-    "misspells a hook": (
-        "from hubbub import hookimpl\n@hookimpl\ndef register_scorer():\n    return []",
-        "there is no hook register_scorer; did you mean register_scorers?",
-    ),
-    "asks for more than settings": (
-        "from hubbub import hookimpl\n@hookimpl\ndef register_scorers(settings, engine):\n    return []",
-        "engine",
-    ),
-    "async hook": (
-        "from hubbub import hookimpl\n@hookimpl\nasync def register_scorers():\n    return []",
-        "register_scorers is async; hooks are plain functions",
-    ),
-    "raises in a hook": (
-        "from hubbub import hookimpl\n@hookimpl\ndef register_scorers():\n    return 1 / 0",
-        "plugins/bad.py:4: ZeroDivisionError: division by zero",
-    ),
-    "returns no list": (
-        "from hubbub import hookimpl\n@hookimpl\ndef register_scorers():\n    return 7",
-        "register_scorers returns int; return a list of objects",
-    ),
-    "returns an empty list": (
-        "from hubbub import hookimpl\n@hookimpl\ndef register_scorers():\n    return []",
-        "its hooks return nothing",
-    ),
-    "a dependency that is not here": (
-        '# /// script\n# dependencies = ["no-such-package-at-all>=3"]\n# ///\nimport no_such_package_at_all',
-        "it needs no-such-package-at-all>=3, not installed here; run: ",
-    ),
-    "not text": ("\0", "plugins/bad.py"),
-}
-
-
-@pytest.mark.parametrize(("text", "words"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_file_is_named_with_its_mistake(plugin: LoadOne, text: str, words: str) -> None:
-    info = plugin(text)
-    assert info.state == "failed"
-    assert words in info.error
-    assert "bad.py" in info.error
-    assert "\n" not in info.error
-    assert info.supplies == ()
-
-
-@pytest.mark.parametrize("text", [text for text, _ in BROKEN.values()], ids=BROKEN)
-def test_a_broken_file_leaves_the_others_alone(load: Load, text: str) -> None:
-    modules = set(sys.modules)
-    catalog = load(bad=text, fit=FIT)
-    assert catalog.get("scorer", "fit")
-    assert catalog.get("retriever", "keyword")
-    left = {name for name in set(sys.modules) - modules if name.startswith("hubbub_plugin_bad")}
-    assert left == set()
-
-
-def _supplying(hook: str, body: str, returned: str = "[Odd()]") -> str:
-    return (
-        "from pydantic import BaseModel\nfrom hubbub import hookimpl\n"
-        f"class Odd:\n    {body}\n@hookimpl\ndef {hook}():\n    return {returned}\n"
-    )
-
-
-SHAPES = {
-    "no name": ("register_scorers", "async def score(self, item, ctx): ...", "has no name"),
-    "a name with a space": (
-        "register_scorers",
-        "name = 'a b'\n    async def score(self, item, ctx): ...",
-        "has the name 'a b'",
-    ),
-    "no method": ("register_scorers", "name = 'odd'", "has no method score(item, ctx); add it"),
-    "too few arguments": (
-        "register_scorers",
-        "name = 'odd'\n    async def score(self, item): ...",
-        "score that does not take (item, ctx)",
-    ),
-    "yields instead of returning": (
-        "register_scorers",
-        "name = 'odd'\n    async def score(self, item, ctx): yield 1",
-        "score that yields; return the result instead",
-    ),
-    "returns instead of yielding": (
-        "register_providers",
-        "name = 'odd'\n    async def stream(self, request, ctx): return []",
-        "stream that returns and never yields",
-    ),
-    "an embedder without a size": (
-        "register_embedders",
-        "name = 'odd'\n    def embed(self, texts, ctx): ...",
-        "has no size",
-    ),
-    "a tool without Args": (
-        "register_tools",
-        "name = 'odd'\n    description = 'x'\n    async def run(self, args, ctx): ...",
-        "has no Args that is a pydantic model",
-    ),
-    "a tool without a description": (
-        "register_tools",
-        "name = 'odd'\n    class Args(BaseModel): ...\n    async def run(self, args, ctx): ...",
-        "has no description",
-    ),
-    "Params that are no model": (
-        "register_retrievers",
-        "name = 'odd'\n    Params = dict\n    async def search(self, query, k, ctx): ...",
-        "has no Params that is a pydantic model",
-    ),
-    "a guardrail without a stage": (
-        "register_guardrails",
-        "name = 'odd'\n    async def check(self, text, ctx): ...",
-        "has no stage",
-    ),
-    "a property that raises": (
-        "register_scorers",
-        "@property\n    def name(self): raise OSError('gone')",
-        "plugins/bad.py:5: OSError: gone",
-    ),
-    "a start that is no method": (
-        "register_scorers",
-        "name = 'odd'\n    start = 3\n    async def score(self, item, ctx): ...",
-        "has start, which is no method",
-    ),
-}
-
-
-@pytest.mark.parametrize(("hook", "body", "words"), SHAPES.values(), ids=SHAPES)
-def test_an_object_of_the_wrong_shape_is_refused_with_the_right_one(
-    plugin: LoadOne, hook: str, body: str, words: str
-) -> None:
-    info = plugin(_supplying(hook, body))
-    assert info.state == "failed"
-    assert words in info.error
-    assert info.error.startswith("plugins/bad.py:")
-
-
-def test_a_class_instead_of_an_object_is_refused(plugin: LoadOne) -> None:
-    body = "name = 'odd'\n    async def score(self, item, ctx): ..."
-    assert "return an object of it: Odd(…)" in plugin(_supplying("register_scorers", body, "[Odd]")).error
+    assert len(named(catalog, "dense")) == 1
 
 
 def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
@@ -310,7 +109,7 @@ def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
     def register_graphs(): return {"all": StateGraph(dict)}
     """
     catalog = load(everything=everything)
-    (info,) = _named(catalog, "everything")
+    (info,) = named(catalog, "everything")
     assert info.error == ""
     assert len(info.supplies) == 13
     assert {found.kind for found in catalog.registered if found.name == "all"} == {
@@ -321,15 +120,9 @@ def test_every_kind_of_object_can_be_supplied(load: Load) -> None:
     assert found.Params is found.value.Params
 
 
-def test_two_objects_of_one_name_in_a_file_are_refused(plugin: LoadOne) -> None:
-    body = "name = 'odd'\n    async def score(self, item, ctx): ..."
-    info = plugin(_supplying("register_scorers", body, "[Odd(), Odd()]"))
-    assert "two scorers named odd" in info.error
-
-
 def test_a_clash_of_names_is_an_error_that_names_both_files(load: Load) -> None:
     catalog = load(one=SCORER.format(name="fit"), two=SCORER.format(name="fit"))
-    (one,), (two,) = _named(catalog, "one"), _named(catalog, "two")
+    (one,), (two,) = named(catalog, "one"), named(catalog, "two")
     assert (one.state, two.state) == ("ready", "failed")
     assert two.error == (
         "plugins/two.py: its scorer fit is supplied by plugins/one.py already; "
@@ -342,14 +135,14 @@ def test_a_clash_of_names_is_an_error_that_names_both_files(load: Load) -> None:
 
 def test_a_drop_in_takes_the_place_of_the_first_party_plugin_of_its_name(load: Load) -> None:
     catalog = load(dense=SCORER.format(name="fit"))
-    (info,) = _named(catalog, "dense")
+    (info,) = named(catalog, "dense")
     assert (info.kind, info.state, info.file) == ("drop-in", "ready", "plugins/dense.py")
     assert catalog.get("retriever", "dense") is None
     assert catalog.get("scorer", "fit")
 
 
 def test_a_broken_drop_in_does_not_bring_the_first_party_plugin_back(load: Load) -> None:
-    (info,) = _named(load(dense="1 / 0"), "dense")
+    (info,) = named(load(dense="1 / 0"), "dense")
     assert (info.kind, info.state) == ("drop-in", "failed")
 
 
@@ -370,7 +163,7 @@ def test_a_drop_in_may_supply_what_a_disabled_plugin_did(load: Load) -> None:
 def test_a_disabled_plugin_is_listed_and_not_run(load: Load, tmp_path: Path) -> None:
     trace = tmp_path / "it-ran"
     catalog = load('[plugins]\ndisabled = ["fit"]\n', fit=f"open({str(trace)!r}, 'w')")
-    (info,) = _named(catalog, "fit")
+    (info,) = named(catalog, "fit")
     assert (info.state, info.error) == ("disabled", "")
     assert not trace.exists()
 
@@ -391,21 +184,21 @@ def test_files_that_begin_with_an_underscore_and_other_files_are_no_plugins(
 
 
 def test_a_file_whose_name_cannot_be_a_plugin_is_told_so(load: Load) -> None:
-    (info,) = _named(load(**{"my plugin": FIT}), "my plugin")
+    (info,) = named(load(**{"my plugin": FIT}), "my plugin")
     assert info.state == "failed"
     assert "rename the file" in info.error
 
 
 def test_a_folder_named_like_a_plugin_is_told_so(load: Load, tmp_path: Path) -> None:
     (tmp_path / "plugins" / "bad.py").mkdir(parents=True)
-    (info,) = _named(load(), "bad")
+    (info,) = named(load(), "bad")
     assert info.error.startswith("plugins/bad.py: it is no file")
 
 
 def test_a_pipe_named_like_a_plugin_is_not_waited_for(load: Load, tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     os.mkfifo(tmp_path / "plugins" / "bad.py")
-    (info,) = _named(load(), "bad")
+    (info,) = named(load(), "bad")
     assert info.error.startswith("plugins/bad.py: it is no file")
 
 
@@ -502,111 +295,6 @@ def test_loading_imports_nothing_heavy(tmp_path: Path) -> None:
     assert heavy & set(json.loads(done.stdout)) == set()
 
 
-LIVELY = """
-from hubbub import Score, hookimpl
-seen = []
-class Fit:
-    name = "fit"
-    async def start(self): {start}
-    async def aclose(self): {aclose}
-    async def score(self, item, ctx): return Score(1.0)
-@hookimpl
-def register_scorers(): return [Fit()]
-"""
-
-
-def _seen(catalog: Catalog) -> Any:
-    found = catalog.get("scorer", "fit")
-    assert found is not None
-    return sys.modules[found.plugin.module].seen
-
-
-async def test_start_and_aclose_are_called_once_each(load: Load) -> None:
-    catalog = load(fit=LIVELY.format(start="seen.append('start')", aclose="seen.append('aclose')"))
-    seen = _seen(catalog)
-    assert await start_plugins(catalog) is catalog
-    assert seen == ["start"]
-    await close_plugins(catalog)
-    assert seen == ["start", "aclose"]
-
-
-TWO_KINDS = """
-from hubbub import hookimpl
-seen = []
-class Both:
-    name = "fit"
-    async def start(self): seen.append("start")
-    async def score(self, item, ctx): ...
-    async def recommend(self, user, k, ctx): ...
-both = Both()
-@hookimpl
-def register_scorers(): return [both]
-@hookimpl
-def register_recommenders(): return [both]
-"""
-
-
-async def test_an_object_of_two_kinds_is_started_once(load: Load) -> None:
-    catalog = load(fit=TWO_KINDS)
-    await start_plugins(catalog)
-    assert _seen(catalog) == ["start"]
-
-
-async def test_plain_functions_start_and_close_too(load: Load) -> None:
-    text = LIVELY.replace("async def start", "def start").replace("async def aclose", "def aclose")
-    catalog = load(fit=text.format(start="seen.append('start')", aclose="seen.append('aclose')"))
-    seen = _seen(catalog)
-    await start_plugins(catalog)
-    await close_plugins(catalog)
-    assert seen == ["start", "aclose"]
-
-
-async def test_a_plugin_that_cannot_start_is_listed_as_failed(load: Load) -> None:
-    catalog = load(fit=LIVELY.format(start="1 / 0", aclose="seen.append('aclose')"))
-    seen = _seen(catalog)
-    started = await start_plugins(catalog)
-    (info,) = _named(started, "fit")
-    assert (info.state, info.supplies) == ("failed", ())
-    assert "ZeroDivisionError" in info.error
-    assert started.get("scorer", "fit") is None
-    assert started.get("retriever", "keyword")
-    assert seen == ["aclose"]
-    await close_plugins(started)
-
-
-async def test_a_start_that_hangs_is_given_up(load: Load) -> None:
-    text = "import asyncio\n" + LIVELY.format(start="await asyncio.sleep(600)", aclose="...")
-    started = await start_plugins(load('[plugins.fit.host]\ndeadline = "50ms"\n', fit=text))
-    (info,) = _named(started, "fit")
-    assert "within 0.05 s" in info.error
-
-
-async def test_closing_never_raises(load: Load) -> None:
-    text = LIVELY.format(start="...", aclose="seen.append('aclose'); raise SystemExit(3)")
-    catalog = load(fit=text)
-    seen = _seen(catalog)
-    await close_plugins(catalog)
-    assert seen == ["aclose"]
-
-
-async def test_a_closed_plugin_leaves_no_module(load: Load) -> None:
-    catalog = load(fit=FIT)
-    (info,) = _named(catalog, "fit")
-    assert info.module in sys.modules
-    await close_plugins(catalog)
-    assert info.module not in sys.modules
-
-
-async def test_a_plugin_without_its_secret_is_not_started(load: Load) -> None:
-    text = LIVELY.format(start="seen.append('start')", aclose="...")
-    text = f"from pydantic import BaseModel\nclass Settings(BaseModel):\n    key: str\n{text}"
-    catalog = load('[plugins.fit]\nkey = "secret:NO_SUCH_KEY"\n', fit=text)
-    seen = _seen(catalog)
-    started = await start_plugins(catalog)
-    assert seen == []
-    assert [info.state for info in _named(started, "fit")] == ["ready"]
-
-
 def test_a_file_that_never_ends_is_given_up_and_the_others_are_loaded(
     load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -618,60 +306,7 @@ def test_a_file_that_never_ends_is_given_up_and_the_others_are_loaded(
         fit=FIT,
     )
     go.touch()
-    (info,) = _named(catalog, "endless")
+    (info,) = named(catalog, "endless")
     assert info.error.startswith("plugins/endless.py: it was not loaded within 0.5 s; ")
     assert catalog.get("scorer", "fit")
     assert sys.stdout is output
-
-
-def _install(folder: Path, text: str, entry: str = "parcel = parcel_plugin") -> None:
-    """Put a package where Python finds it, as an installer does."""
-    about = folder / "parcel-1.2.dist-info"
-    about.mkdir(parents=True)
-    (folder / "parcel_plugin.py").write_text(text)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: parcel\nVersion: 1.2\n")
-    (about / "entry_points.txt").write_text(f"[hubbub]\n{entry}\n")
-
-
-@pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of installed packages."""
-    folder = tmp_path / "packages"
-    monkeypatch.syspath_prepend(folder)
-    yield folder
-    sys.modules.pop("parcel_plugin", None)
-
-
-def test_an_installed_package_is_a_plugin_with_its_version(load: Load, packages: Path) -> None:
-    _install(packages, SCORER.format(name="weigh"))
-    catalog = load()
-    (info,) = _named(catalog, "parcel")
-    assert (info.state, info.kind, info.file, info.version) == ("ready", "package", "package parcel", "1.2")
-    assert catalog.get("scorer", "weigh")
-
-
-BROKEN_PACKAGES = {
-    "raises": ("1 / 0", "parcel = parcel_plugin", "package parcel:1: ZeroDivisionError: division by zero"),
-    "is not there": ("", "parcel = no_such_module", "package parcel: there is no module no_such_module"),
-    "registers nothing": ("x = 1", "parcel = parcel_plugin", "package parcel: it registers nothing"),
-}
-
-
-@pytest.mark.parametrize(("text", "entry", "words"), BROKEN_PACKAGES.values(), ids=BROKEN_PACKAGES)
-def test_a_broken_package_is_named_with_its_mistake(
-    load: Load, packages: Path, text: str, entry: str, words: str
-) -> None:
-    _install(packages, text, entry)
-    (info,) = _named(load(), "parcel")
-    assert info.state == "failed"
-    assert info.error.startswith(words)
-
-
-def test_a_package_does_not_take_the_name_of_another_plugin_and_a_drop_in_takes_its(
-    load: Load, packages: Path
-) -> None:
-    _install(packages, SCORER.format(name="weigh"), "dense = parcel_plugin\nparcel = parcel_plugin")
-    catalog = load(parcel=FIT)
-    assert any("the package parcel has a plugin dense" in words for words in catalog.warnings)
-    assert [info.kind for info in _named(catalog, "dense")] == ["first-party"]
-    assert [info.kind for info in _named(catalog, "parcel")] == ["drop-in"]

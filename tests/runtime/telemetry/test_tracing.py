@@ -1,14 +1,11 @@
-"""Spans arrive with their names and parents, metrics count, logs carry ids, and nothing holds a secret."""
+"""Spans arrive with their names, their parents and their links, and hold no secret."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import io
 import json
-import logging
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,16 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv.attributes import error_attributes
 
 from runtime.config import TelemetrySettings, load_settings
 from runtime.errors import ModelError
-from runtime.telemetry import METRICS_CONTENT_TYPE, Telemetry, bind, configure_logging, get_logger, names
+from runtime.telemetry import Telemetry, names
 from runtime.telemetry.spans import NO_SPAN, SpanValues
 from runtime.telemetry.tracing import _span_context
 
@@ -34,61 +29,12 @@ PARENT = "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 
 
-@pytest.fixture(autouse=True)
-def _no_otel_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_SDK_DISABLED"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-async def traced(tmp_path: Path) -> AsyncIterator[Telemetry]:
-    telemetry = Telemetry(TelemetrySettings(traces=tmp_path / "spans.jsonl"), service_version="1.2.3")
-    yield telemetry
-    await telemetry.aclose()
-
-
 async def spans(telemetry: Telemetry, folder: Path) -> dict[str, dict[str, Any]]:
     """The finished spans by name, from the file."""
     assert await telemetry.flush()
     path = folder / "spans.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return {span["name"]: span for span in map(json.loads, lines)}
-
-
-class Sink:
-    """An OTLP receiver: keeps what is posted to /v1/traces."""
-
-    def __init__(self) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
-        self.url = ""
-
-    async def receive(self, request: web.Request) -> web.Response:
-        self.requests.append(ExportTraceServiceRequest.FromString(await request.read()))
-        return web.Response(body=b"", content_type="application/x-protobuf")
-
-    def spans(self) -> list[Any]:
-        return [
-            span
-            for request in self.requests
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-
-@pytest.fixture
-async def sink() -> AsyncIterator[Sink]:
-    sink = Sink()
-    app = web.Application()
-    app.router.add_post("/v1/traces", sink.receive)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    sink.url = f"http://{host}:{port}"
-    yield sink
-    await runner.cleanup()
 
 
 # --------------------------------------------------------------------------- off
@@ -417,265 +363,3 @@ def test_a_traceparent_of_a_later_version_is_understood() -> None:
 @given(st.text(max_size=80))
 def test_any_traceparent_is_read_or_ignored(text: str) -> None:
     _span_context(text)
-
-
-# --------------------------------------------------------------------------- where spans go
-
-
-async def test_a_collector_gets_the_spans_with_service_and_version(sink: Sink) -> None:
-    telemetry = Telemetry(TelemetrySettings(otlp=sink.url), service_version="1.2.3")
-    with telemetry.request_span("run.start", thread="t1", traceparent=TRACEPARENT), telemetry.admit_span():
-        pass
-    assert await telemetry.flush()
-    by_name = {span.name: span for span in sink.spans()}
-    assert by_name["hubbub.request run.start"].trace_id.hex() == TRACE
-    assert by_name["hub.admit"].parent_span_id == by_name["hubbub.request run.start"].span_id
-    resource = {
-        item.key: item.value.string_value for item in sink.requests[0].resource_spans[0].resource.attributes
-    }
-    assert (resource["service.name"], resource["service.version"]) == ("hubbub", "1.2.3")
-    assert await telemetry.aclose()
-
-
-async def test_closing_sends_what_is_left_and_spans_after_it_are_nothing(sink: Sink) -> None:
-    telemetry = Telemetry(TelemetrySettings(otlp=sink.url + "/v1/traces"))
-    telemetry.admit_span().end()
-    assert await telemetry.aclose()
-    assert [span.name for span in sink.spans()] == ["hub.admit"]
-    assert telemetry.admit_span() is NO_SPAN
-
-
-async def test_a_dead_collector_holds_up_neither_the_loop_nor_the_end() -> None:
-    stuck = asyncio.Event()
-
-    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await stuck.wait()
-        writer.close()
-
-    server = await asyncio.start_server(never_answer, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    telemetry = Telemetry(TelemetrySettings(otlp=f"http://127.0.0.1:{port}"))
-    telemetry.admit_span().end()
-    closing = asyncio.create_task(telemetry.aclose(0.2))
-    turns = 0
-    while not closing.done():
-        await asyncio.sleep(0.01)
-        turns += 1
-    assert turns > 3
-    assert await closing is False
-    stuck.set()
-    server.close()
-
-
-async def test_the_trace_file_is_bounded_private_and_never_mixes_lines(tmp_path: Path) -> None:
-    from runtime.telemetry.trace_file import TraceFile
-
-    path = tmp_path / "deep" / "spans.jsonl"
-    telemetry = Telemetry(TelemetrySettings(traces=path))
-    for _ in range(300):
-        telemetry.node_span("n", "set").end()
-    await telemetry.aclose()
-    assert len([json.loads(line) for line in path.read_text().splitlines()]) == 300
-    assert path.stat().st_mode & 0o077 == 0
-    small = TraceFile(path, max_bytes=10)
-    small.export([])
-    assert not path.exists()
-    assert path.with_name("spans.jsonl.1").exists()
-
-
-async def test_a_trace_file_that_cannot_be_written_is_told_once_and_harms_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    telemetry = Telemetry(TelemetrySettings(traces=tmp_path))
-    for _ in range(3):
-        telemetry.admit_span().end()
-        await telemetry.flush()
-    await telemetry.aclose()
-    assert [record.getMessage() for record in caplog.records] == [
-        "Spans are lost because the trace file cannot be written; mend [telemetry] traces."
-    ]
-
-
-# --------------------------------------------------------------------------- metrics
-
-
-def test_metrics_count_what_happened() -> None:
-    telemetry = Telemetry()
-    metrics = telemetry.metrics
-    metrics.run_started("ask")
-    metrics.run_finished("ask", "success", 0.2)
-    metrics.first_token(0.01)
-    metrics.tokens("extractive", input=3, output=4, cost_usd=0.5)
-    metrics.step("llm", 0.1)
-    metrics.retrieval("hybrid", 0.02)
-    metrics.commit(0.003, 8)
-    metrics.socket_opened()
-    metrics.socket_opened()
-    metrics.socket_closed()
-    metrics.frames_sent(5)
-    metrics.deltas_merged(2)
-    metrics.deltas_dropped(1)
-    metrics.command("run.start", "success")
-    tally = metrics.plugin_tally("crm")
-    tally.calls, tally.failures = 1, 1
-    metrics.loop_stalled(0.2)
-    text = telemetry.render().decode()
-    for line in (
-        'hubbub_runs_started_total{graph="ask"} 1.0',
-        'hubbub_runs_finished_total{graph="ask",status="success"} 1.0',
-        'hubbub_run_seconds_count{graph="ask"} 1.0',
-        "hubbub_first_token_seconds_count 1.0",
-        'hubbub_tokens_in_total{model="extractive"} 3.0',
-        'hubbub_tokens_out_total{model="extractive"} 4.0',
-        'hubbub_cost_usd_total{model="extractive"} 0.5',
-        'hubbub_step_seconds_count{kind="llm"} 1.0',
-        'hubbub_retrieval_seconds_count{mode="hybrid"} 1.0',
-        "hubbub_commit_seconds_count 1.0",
-        "hubbub_commit_batch_size_sum 8.0",
-        "hubbub_sockets_open 1.0",
-        "hubbub_frames_sent_total 5.0",
-        "hubbub_deltas_merged_total 2.0",
-        "hubbub_deltas_dropped_total 1.0",
-        'hubbub_commands_total{method="run.start",outcome="success"} 1.0',
-        'hubbub_plugin_calls_total{plugin="crm"} 1.0',
-        'hubbub_plugin_failures_total{plugin="crm"} 1.0',
-        "hubbub_loop_stall_seconds_count 1.0",
-    ):
-        assert line in text.splitlines()
-    assert METRICS_CONTENT_TYPE.startswith("text/plain")
-
-
-def test_names_that_clients_choose_do_not_grow_the_metrics_without_end() -> None:
-    metrics = Telemetry().metrics
-    for number in range(5000):
-        metrics.command(f"made-up-{number}", "unknown_command")
-    text = metrics.render().decode()
-    assert len(re.findall(r"hubbub_commands_total\{", text)) <= 257
-    assert 'hubbub_commands_total{method="other",outcome="other"} 4744.0' in text
-
-
-async def test_the_loop_watch_notes_a_stall() -> None:
-    metrics = Telemetry().metrics
-    watch = asyncio.create_task(metrics.watch_loop(0.001))
-    while "hubbub_loop_stall_seconds_count 0.0" in metrics.render().decode():
-        await asyncio.sleep(0)
-    watch.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await watch
-
-
-# --------------------------------------------------------------------------- logs
-
-
-@pytest.fixture
-def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-
-
-def lines(look: str, write: Any) -> list[str]:
-    stream = io.StringIO()
-    configure_logging(TelemetrySettings(logs=look), stream)  # type: ignore[arg-type]
-    write()
-    return stream.getvalue().splitlines()
-
-
-@pytest.mark.usefixtures("restored_logging")
-async def test_json_logs_carry_the_ids_of_the_task_and_of_its_span(traced: Telemetry) -> None:
-    def write() -> None:
-        with bind(run="r1", thread="t1", tenant=None), traced.node_span("n", "llm") as span:
-            get_logger("hubbub.test").info("100% done", hits=3)
-            assert span.trace_id is not None
-        get_logger("hubbub.test").info("after")
-
-    first, second = map(json.loads, lines("json", write))
-    assert {
-        "event": "100% done",
-        "hits": 3,
-        "run": "r1",
-        "thread": "t1",
-        "level": "info",
-    }.items() <= first.items()
-    assert first["logger"] == "hubbub.test"
-    assert len(first["trace"]) == 32
-    assert len(first["span"]) == 16
-    assert re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z$", first["timestamp"])
-    assert not {"run", "trace", "tenant"} & second.keys()
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_libraries_are_written_the_same_way_from_warnings_on() -> None:
-    def write() -> None:
-        logging.getLogger("aiohttp.access").info("GET /livez")
-        logging.getLogger("chromadb").warning("slow by %d ms", 5)
-
-    (line,) = map(json.loads, lines("json", write))
-    assert (line["event"], line["logger"], line["level"]) == ("slow by 5 ms", "chromadb", "warning")
-
-
-@pytest.mark.usefixtures("restored_logging")
-@pytest.mark.parametrize("look", ["json", "console"])
-def test_logs_hold_no_secret_whatever_the_key(
-    look: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LOGGED_KEY", "logged-secret-1")
-    load_settings(tmp_path).secret("LOGGED_KEY", needed_by="a test")
-
-    def write() -> None:
-        log = get_logger("hubbub.test")
-        log.info(
-            "called with logged-secret-1",
-            api_key="hidden-a",
-            headers={"Authorization": "hidden-b", "x": [{"token": "hidden-c"}]},
-        )
-        log.warning("sent Bearer hidden-d-123456", url="http://x/?k=logged-secret-1", input_tokens=17)
-        log.error("failed", exc_info=ValueError("logged-secret-1"))
-
-    text = "\n".join(lines(look, write))
-    assert "logged-secret-1" not in text
-    assert "hidden" not in text
-    assert "17" in text
-    assert "ValueError" in text
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_console_logs_to_a_file_have_no_colours_and_cannot_be_forged() -> None:
-    (line,) = lines(
-        "console",
-        lambda: get_logger("hubbub.test").info("x\nforged\x1b[31m", name="a\nb", user="c\x1b"),
-    )
-    assert "\x1b" not in line
-    assert "x\\nforged\\x1b[31m" in line
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_an_exporter_that_complains_all_the_time_is_heard_once() -> None:
-    def write() -> None:
-        for number in range(50):
-            logging.getLogger("opentelemetry.exporter.x").warning("retrying %d", number)
-
-    assert len(lines("console", write)) == 1
-
-
-@pytest.mark.usefixtures("restored_logging")
-def test_configuring_twice_does_not_write_twice() -> None:
-    lines("json", lambda: None)
-    assert len(lines("json", lambda: get_logger("hubbub.test").warning("once"))) == 1
-
-
-async def test_ids_stay_with_their_task(restored_logging: None) -> None:
-    def write() -> None:
-        get_logger("hubbub.test").info("here")
-
-    async def run(name: str) -> None:
-        bind(run=name)
-        await asyncio.sleep(0)
-        write()
-
-    stream = io.StringIO()
-    configure_logging(TelemetrySettings(logs="json"), stream)
-    await asyncio.gather(run("a"), run("b"))
-    write()
-    assert [json.loads(line).get("run") for line in stream.getvalue().splitlines()] == ["a", "b", None]
