@@ -30,7 +30,7 @@ from runtime.journal.responses import JournalResponses
 from runtime.journal.sqlite import SqliteJournal
 from runtime.journal.subscriptions import JournalSubscriptions
 from runtime.journal.views import JournalViews
-from runtime.ports import Collection, Context, Interactions, Measures, ModelHandle
+from runtime.ports import Cache, Collection, Context, Interactions, Measures, ModelHandle
 from runtime.recommend.interactions import AllInteractions
 from runtime.recommend.refits import Refits
 from runtime.runs.channels import Channels
@@ -48,7 +48,7 @@ from runtime.types import Health
 from runtime.watch import FolderWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Coroutine, Mapping, Sequence
     from pathlib import Path
 
     import aiohttp
@@ -189,128 +189,178 @@ async def open_engine(settings: Settings) -> Engine:
     async with AsyncExitStack() as last, AsyncExitStack() as stack:
         telemetry = Telemetry(settings.telemetry, service_version=VERSION)
         last.push_async_callback(telemetry.aclose)
-        stalls = asyncio.create_task(telemetry.metrics.watch_loop(), name="loop watch")
-        stack.callback(stalls.cancel)
-        journal = SqliteJournal(
-            settings.var / "hubbub.db",
-            durability=settings.storage.durability,
-            committed=telemetry.metrics.commit,
-        )
-        plugins = Plugins(settings, telemetry.metrics)
-        await plugins.load()
-
-        def catalog() -> Catalog:
-            return plugins.catalog
-
-        await journal.open()
-        stack.push_async_callback(journal.aclose)
-        await plugins.start()
-        stack.push_async_callback(plugins.aclose)
-        _announce(plugins.catalog)
-        search = Search(settings, catalog, telemetry)
-        await search.open()
-        stack.push_async_callback(search.aclose)
-        views = JournalViews(journal)
-        cache = choose_cache(settings.cache.use, catalog)
-        gateway = Gateway(settings, catalog, telemetry, views, cache, search.embed)
-        stack.push_async_callback(gateway.aclose)
-        _name_skipped(gateway)
-
+        ground = await _open_ground(settings, telemetry, stack)
         # LangGraph costs 0.6 s to import: after the child processes were started, which start meanwhile.
-        from runtime.graphs.guards import check_names
-        from runtime.graphs.opening import add_python_graphs
-        from runtime.journal.checkpoints import JournalSaver
-        from runtime.runs.states import States
-        from runtime.runs.worker import Worker
-        from runtime.store.adapter import JournalStore
-        from runtime.store.store import Store
-
-        store = Store(JournalItems(journal), search)
-        await store.open()
-        stack.push_async_callback(store.aclose)
-        edits = FolderWatch(settings.workspace / "graphs", SUFFIX)
-        library = GraphLibrary(settings, catalog)
-        python = await add_python_graphs(library, plugins.catalog, settings)
-        by_hand = settings.graphs.publish == "by-hand"
-        graphs = ServedGraphs(library, JournalGraphs(journal), by_hand=by_hand)
-        await graphs.open()
-
-        async def changed() -> None:
-            await python.take(plugins.catalog)
-            await graphs.plugins_changed()
-
-        plugins.changed = changed
-        saver = JournalSaver(journal, keep=settings.storage.keep.checkpoints)
-        artifacts = Artifacts(settings.inference.folder)
-        did = JournalInteractions(journal)
+        graphs = await _open_graphs(ground, stack)
+        did = JournalInteractions(ground.journal)
         interactions = AllInteractions(did, settings.var)
         refits = Refits(did, settings.var, settings.recommend)
-        refitting = asyncio.create_task(refits.run(), name="refits")
-        stack.push_async_callback(_end, refitting)
-        services = _Services(
-            gateway,
-            search,
-            interactions,
-            Egress(settings.egress.allow),
-            artifacts,
-            plugins,
-            telemetry,
-            journal,
-        )
+        _go_on(stack, refits.run(), "refits")
+        services = _services(ground, interactions)
         stack.push_async_callback(services.aclose)
-        ledger, lent = JournalLedger(journal), JournalStore(store)
-        check_names(settings.guardrails, plugins.catalog)
-        worker = Worker(
-            *(graphs, saver, services, telemetry, settings.runs.timeout, ledger, cache),
-            *(views.record, views.note, lent),
-            guardrails=settings.guardrails,
-        )
-        queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
-        channels = Channels(journal)
-        dispatcher = Dispatcher(queue, worker, catalog, telemetry, settings.runs.attempts)
-        states = States(graphs, saver)
-        runs = Runs(journal, channels, queue, dispatcher, graphs, states, ledger)
-        threads = Threads(journal, channels, queue, states)
-        batches = Batches(journal, runs, graphs, settings.batches, settings.runs.concurrency)
-        if recovered := await runs.recover():
-            _log.info("unfinished runs go on", runs=recovered)
-        await batches.open()
-        crons = Crons(journal, runs)
-        await crons.open()
-        responses = JournalResponses(journal, settings.storage.keep.responses)
-        sweeper = Sweeper(journal, threads, saver.aprune, settings.storage.keep.threads, responses.sweep)
-        sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
-        stack.push_async_callback(_end, sweeping)
-        subscribers = Subscribers(JournalSubscriptions(journal), catalog, services)
-        telling = asyncio.create_task(subscribers.run(), name="subscribers")
-        stack.push_async_callback(_end, telling)
-        editing = asyncio.create_task(plugins.follow(), name="plugins")
-        stack.push_async_callback(_end, editing)
-        following = asyncio.create_task(graphs.follow(edits.changes()), name="graphs")
-        stack.push_async_callback(_end, following)
+        runs = await _open_runs(ground, graphs, services, stack)
+        _go_on(stack, ground.plugins.follow(), "plugins")
+        _go_on(stack, graphs.served.follow(graphs.edits.changes()), "graphs")
         last.pop_all()
         return Engine(
-            *(
-                settings,
-                telemetry,
-                plugins,
-                journal,
-                graphs,
-                gateway,
-                responses,
-                search,
-                threads,
-                runs,
-                crons,
-                batches,
-                store,
-                interactions,
-                refits,
-                views,
-                services,
-            ),
+            settings=settings,
+            telemetry=telemetry,
+            plugins=ground.plugins,
+            journal=ground.journal,
+            graphs=graphs.served,
+            gateway=ground.gateway,
+            responses=runs.responses,
+            search=ground.search,
+            threads=runs.threads,
+            runs=runs.runs,
+            crons=runs.crons,
+            batches=runs.batches,
+            store=graphs.store,
+            interactions=interactions,
+            refits=refits,
+            views=ground.views,
+            services=services,
             _opened=stack.pop_all(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What graphs and runs stand on."""
+
+    settings: Settings
+    telemetry: Telemetry
+    journal: SqliteJournal
+    plugins: Plugins
+    search: Search
+    views: JournalViews
+    cache: Cache
+    gateway: Gateway
+
+    def catalog(self) -> Catalog:
+        return self.plugins.catalog
+
+
+@dataclass(frozen=True, slots=True)
+class _Graphs:
+    """The graphs of the workspace, how their edits are seen, and what they remember across threads."""
+
+    served: ServedGraphs
+    edits: FolderWatch
+    store: Store
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Runs, what starts them, and what is kept of them."""
+
+    threads: Threads
+    runs: Runs
+    crons: Crons
+    batches: Batches
+    responses: JournalResponses
+
+
+async def _open_ground(settings: Settings, telemetry: Telemetry, stack: AsyncExitStack) -> _Ground:
+    stalls = asyncio.create_task(telemetry.metrics.watch_loop(), name="loop watch")
+    stack.callback(stalls.cancel)
+    path, durability = settings.var / "hubbub.db", settings.storage.durability
+    journal = SqliteJournal(path, durability=durability, committed=telemetry.metrics.commit)
+    plugins = Plugins(settings, telemetry.metrics)
+    await plugins.load()
+
+    def catalog() -> Catalog:
+        return plugins.catalog
+
+    await journal.open()
+    stack.push_async_callback(journal.aclose)
+    await plugins.start()
+    stack.push_async_callback(plugins.aclose)
+    _announce(plugins.catalog)
+    search = Search(settings, catalog, telemetry)
+    await search.open()
+    stack.push_async_callback(search.aclose)
+    views = JournalViews(journal)
+    cache = choose_cache(settings.cache.use, catalog)
+    gateway = Gateway(settings, catalog, telemetry, views, cache, search.embed)
+    stack.push_async_callback(gateway.aclose)
+    _name_skipped(gateway)
+    return _Ground(settings, telemetry, journal, plugins, search, views, cache, gateway)
+
+
+async def _open_graphs(ground: _Ground, stack: AsyncExitStack) -> _Graphs:
+    from runtime.graphs.opening import add_python_graphs
+    from runtime.store.store import Store
+
+    settings, plugins = ground.settings, ground.plugins
+    store = Store(JournalItems(ground.journal), ground.search)
+    await store.open()
+    stack.push_async_callback(store.aclose)
+    edits = FolderWatch(settings.workspace / "graphs", SUFFIX)
+    library = GraphLibrary(settings, ground.catalog)
+    python = await add_python_graphs(library, plugins.catalog, settings)
+    by_hand = settings.graphs.publish == "by-hand"
+    served = ServedGraphs(library, JournalGraphs(ground.journal), by_hand=by_hand)
+    await served.open()
+
+    async def changed() -> None:
+        await python.take(plugins.catalog)
+        await served.plugins_changed()
+
+    plugins.changed = changed
+    return _Graphs(served, edits, store)
+
+
+def _services(ground: _Ground, interactions: AllInteractions) -> _Services:
+    return _Services(
+        gateway=ground.gateway,
+        search=ground.search,
+        did=interactions,
+        egress=Egress(ground.settings.egress.allow),
+        artifacts=Artifacts(ground.settings.inference.folder),
+        plugins=ground.plugins,
+        telemetry=ground.telemetry,
+        journal=ground.journal,
+    )
+
+
+async def _open_runs(ground: _Ground, graphs: _Graphs, services: Services, stack: AsyncExitStack) -> _Runs:
+    from runtime.graphs.guards import check_names
+    from runtime.journal.checkpoints import JournalSaver
+    from runtime.runs.states import States
+    from runtime.runs.worker import Worker
+    from runtime.store.adapter import JournalStore
+
+    settings, journal, telemetry = ground.settings, ground.journal, ground.telemetry
+    keep, served = settings.storage.keep, graphs.served
+    saver, ledger = JournalSaver(journal, keep=keep.checkpoints), JournalLedger(journal)
+    check_names(settings.guardrails, ground.plugins.catalog)
+    worker = Worker(
+        *(served, saver, services, telemetry, settings.runs.timeout, ledger, ground.cache),
+        *(ground.views.record, ground.views.note, JournalStore(graphs.store)),
+        guardrails=settings.guardrails,
+    )
+    queue = RunQueue(settings.runs.concurrency, settings.runs.queue)
+    channels, states = Channels(journal), States(served, saver)
+    dispatcher = Dispatcher(queue, worker, ground.catalog, telemetry, settings.runs.attempts)
+    runs = Runs(journal, channels, queue, dispatcher, served, states, ledger)
+    threads = Threads(journal, channels, queue, states)
+    batches = Batches(journal, runs, served, settings.batches, settings.runs.concurrency)
+    if recovered := await runs.recover():
+        _log.info("unfinished runs go on", runs=recovered)
+    await batches.open()
+    crons = Crons(journal, runs)
+    await crons.open()
+    responses = JournalResponses(journal, keep.responses)
+    _go_on(stack, Sweeper(journal, threads, saver.aprune, keep.threads, responses.sweep).run(), "sweeper")
+    subscribers = Subscribers(JournalSubscriptions(journal), ground.catalog, services)
+    _go_on(stack, subscribers.run(), "subscribers")
+    return _Runs(threads, runs, crons, batches, responses)
+
+
+def _go_on(stack: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    """Do something as long as the engine is open."""
+    stack.push_async_callback(_end, asyncio.create_task(work, name=name))
 
 
 async def _end(task: asyncio.Task[None]) -> None:
