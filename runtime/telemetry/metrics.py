@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from prometheus_client import Gauge
     from prometheus_client.core import CounterMetricFamily
     from prometheus_client.metrics import MetricWrapperBase
 
@@ -30,30 +31,39 @@ class Tally:
     failures: int = 0
 
 
+class _Maker:
+    """Makes the metrics of one registry; their names begin with `hubbub_`."""
+
+    def __init__(self) -> None:
+        from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def counter(self, name: str, about: str, *labels: str) -> _Labelled:
+        from prometheus_client import Counter
+
+        return _Labelled(Counter(f"hubbub_{name}", about, labels, registry=self.registry))
+
+    def gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        from prometheus_client import Gauge
+
+        return Gauge(f"hubbub_{name}", about, labels, registry=self.registry)
+
+    def histogram(self, name: str, about: str, *labels: str, buckets: tuple[float, ...] = _FAST) -> _Labelled:
+        from prometheus_client import Histogram
+
+        return _Labelled(Histogram(f"hubbub_{name}", about, labels, registry=self.registry, buckets=buckets))
+
+
 class Metrics:
     """All metrics of one process, in a registry of their own.  Times are seconds, costs US dollars."""
 
     def __init__(self) -> None:
-        from prometheus_client import (
-            CollectorRegistry,
-            Counter,
-            Gauge,
-            Histogram,
-            PlatformCollector,
-            ProcessCollector,
-        )
-
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-
-        def counter(name: str, about: str, *labels: str) -> _Labelled:
-            return _Labelled(Counter(f"hubbub_{name}", about, labels, registry=registry))
-
-        def histogram(name: str, about: str, *labels: str, buckets: tuple[float, ...] = _FAST) -> _Labelled:
-            return _Labelled(Histogram(f"hubbub_{name}", about, labels, registry=registry, buckets=buckets))
-
-        self._registry = registry
+        maker = _Maker()
+        counter, histogram = maker.counter, maker.histogram
+        self._registry = maker.registry
         self._started = counter("runs_started", "Runs accepted", "graph")
         self._finished = counter("runs_finished", "Runs that ended", "graph", "status")
         self._canaries = counter(
@@ -77,14 +87,8 @@ class Metrics:
         self._fallbacks = counter("model_fallbacks", "Times that a further candidate was asked", "alias")
         self._reused = counter("model_answers_reused", "Answers that were given again", "model", "how")
         self._steps = histogram("step_seconds", "Duration of a step", "kind")
-        self._drift = _Labelled(
-            Gauge(
-                "hubbub_score_drift",
-                "How far what was scored of late is from what the model was trained on (PSI)",
-                ("model", "tenant"),
-                registry=registry,
-            )
-        )
+        drift = "How far what was scored of late is from what the model was trained on (PSI)"
+        self._drift = _Labelled(maker.gauge("score_drift", drift, "model", "tenant"))
         self._retrievals = histogram("retrieval_seconds", "Duration of a search", "mode")
         self._model_seconds = histogram(
             "inference_seconds", "From the arrival of a request to a trained model to its answer", "model"
@@ -100,13 +104,13 @@ class Metrics:
         )
         self._commits = histogram("commit_seconds", "From hand-over of a write to its fsync").bound()
         self._batches = histogram("commit_batch_size", "Writes in one commit", buckets=_BATCHES).bound()
-        self._sockets = Gauge("hubbub_sockets_open", "Open sockets and event streams", registry=registry)
+        self._sockets = maker.gauge("sockets_open", "Open sockets and event streams")
         self._frames = counter("frames_sent", "Frames sent to viewers").bound()
         self._merged = counter("deltas_merged", "Deltas that were merged into another one").bound()
         self._dropped = counter("deltas_dropped", "Live events a slow viewer missed").bound()
         self._commands = counter("commands", "Commands of clients", "method", "outcome")
         self._tallies = _Tallies()
-        registry.register(self._tallies)
+        maker.registry.register(self._tallies)
         self._stalls = histogram("loop_stall_seconds", "How late the event loop woke up").bound()
 
     def render(self) -> bytes:

@@ -92,6 +92,29 @@ def test_the_standard_variable_turns_tracing_on_and_another_off(monkeypatch: pyt
 # --------------------------------------------------------------------------- the tree of a request
 
 
+async def work(traced: Telemetry, carried: str | None) -> None:
+    """Be a run of two steps, with what they call."""
+    with traced.queue_span(parent=carried, start=1_700_000_000.0):
+        pass
+    with traced.workflow_span("ask", "abc123", 1, run="r1", thread="t1", tenant="acme", parent=carried):
+        with traced.node_span("find", "retriever.hybrid", "hybrid", "1.0"):
+            with traced.retrieval_span("docs") as retrieval:
+                retrieval.set(hits=3, mode="hybrid", degraded=False)
+            with traced.embeddings_span("minilm", texts=2):
+                pass
+        with traced.node_span("answer", "llm"):
+            with traced.model_span("chat", "extractive", "extractive", alias="writer") as chat:
+                chat.set(
+                    input_tokens=5,
+                    output_tokens=7,
+                    finish="stop",
+                    first_chunk=0.01,
+                    answered_by="extractive",
+                )
+            with traced.tool_span("http"):
+                pass
+
+
 async def test_one_request_is_one_trace_with_the_spans_of_the_blueprint(
     traced: Telemetry, tmp_path: Path
 ) -> None:
@@ -104,28 +127,7 @@ async def test_one_request_is_one_trace_with_the_spans_of_the_blueprint(
         assert carried == request.traceparent
         assert request.trace_id == TRACE
 
-    async def worker() -> None:
-        with traced.queue_span(parent=carried, start=1_700_000_000.0):
-            pass
-        with traced.workflow_span("ask", "abc123", 1, run="r1", thread="t1", tenant="acme", parent=carried):
-            with traced.node_span("find", "retriever.hybrid", "hybrid", "1.0"):
-                with traced.retrieval_span("docs") as retrieval:
-                    retrieval.set(hits=3, mode="hybrid", degraded=False)
-                with traced.embeddings_span("minilm", texts=2):
-                    pass
-            with traced.node_span("answer", "llm"):
-                with traced.model_span("chat", "extractive", "extractive", alias="writer") as chat:
-                    chat.set(
-                        input_tokens=5,
-                        output_tokens=7,
-                        finish="stop",
-                        first_chunk=0.01,
-                        answered_by="extractive",
-                    )
-                with traced.tool_span("http"):
-                    pass
-
-    await asyncio.create_task(worker())
+    await asyncio.create_task(work(traced, carried))
     deliver = traced.deliver_span(parent=carried)
     deliver.set(frames=9, first_token_ms=1.5, merged=2, dropped=0, resumes=0)
     deliver.end()
