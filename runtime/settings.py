@@ -214,9 +214,10 @@ class GraphsSettings(_Section):
 
 
 class SearchSettings(_Section):
-    """The embedder, the folder of models (None: the cache) and the dense share of hybrid search."""
+    """The embedder, the reranker, the folder of models (None: the cache) and the dense share of a search."""
 
     embedder: Annotated[str, Field(min_length=1)] = "minilm"
+    reranker: Annotated[str, Field(min_length=1)] = "cross_encoder"
     models: OptionalPath = None
     weight: Annotated[float, Field(ge=0, le=1)] = 0.45
 

@@ -183,14 +183,15 @@ class Hit:
 class Hits(tuple[Hit, ...]):
     """The hits of one search, best first, which remembers its mode also when nothing was found.
 
-    `facets` are `{field: [{value, count}, …]}`, `did_you_mean` is the query better spelled; both only
-    where the search was asked for them.
+    `note` says in a sentence why it is `degraded`.  `facets` are `{field: [{value, count}, …]}`,
+    `did_you_mean` is the query better spelled; both only where the search was asked for them.
     """
 
     mode: str
     degraded: bool
     facets: Mapping[str, Any]
     did_you_mean: str | None
+    note: str
 
     def __new__(
         cls,
@@ -200,11 +201,13 @@ class Hits(tuple[Hit, ...]):
         degraded: bool = False,
         facets: Mapping[str, Any] | None = None,
         did_you_mean: str | None = None,
+        note: str = "",
     ) -> Hits:
         """Keep `hits` in their order."""
         made = super().__new__(cls, hits)
         made.mode, made.degraded = mode, degraded
         made.facets, made.did_you_mean = facets or {}, did_you_mean
+        made.note = note
         return made
 
 
@@ -214,6 +217,7 @@ class SearchQuery:
 
     `weight` is the dense share of a hybrid search (None: `[search] weight`).  `mmr` is the share of
     variety in the order of the hits: 0 goes by the score alone, 1 by unlikeness to the hits before.
+    `rerank` is how many of the best hits `[search] reranker` reads again, but at least `k`; 0 leaves it out.
     `facets` names fields of the metadata whose values are counted over what was found.
     """
 
@@ -223,6 +227,7 @@ class SearchQuery:
     filter: JsonObject | None = None
     weight: float | None = None
     mmr: float = 0.0
+    rerank: int = 0
     facets: Sequence[str] = ()
     highlight: bool = False
     suggest: bool = False

@@ -40,13 +40,13 @@ class Local:
                 yield asdict(progress)
 
     async def measure(
-        self, task: Task, queries: Path, qrels: Path, collection: str
+        self, task: Task, queries: Path, qrels: Path, collection: str, rerank: int = 0
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Measure search with the model loaded here."""
         labels = await asyncio.to_thread(read_labels, queries, qrels)
         async with _search(self._settings) as search:
             evaluation = search.evaluation(TENANT, collection)
-            done = evaluation.tune(labels) if task == "tune" else evaluation.evaluate(labels)
+            done = evaluation.tune(labels) if task == "tune" else evaluation.evaluate(labels, rerank)
             async for measured in done:
                 yield asdict(measured)
 

@@ -80,21 +80,23 @@ def examine(path: Path, settings: Settings) -> Iterator[Finding]:
 def _lacking(found: Registered, settings: Settings) -> str:
     """Return what the standard tests would need and is not here, "" for nothing."""
     from hubbub.testing.checking import TESTS
+    from runtime.search.models import how_to_get
 
     if found.kind not in TESTS:
         return "there are none for this kind"
     if found.plugin.missing_secret is not None:
         return str(found.plugin.missing_secret)
     if _model(found, settings) is None:
-        return f"its model {found.value.model} is not here; run `hubbub models pull`"
+        advice = how_to_get(found.value.model, settings.search.models or settings.var / "models")
+        return f"its model {found.value.model} is not here; {advice}"
     return ""
 
 
 def _model(found: Registered, settings: Settings) -> Path | str | None:
-    """Return the folder of an embedder's model; "" when it needs none, None when it is not here."""
+    """Return the folder of an object's model; "" when it needs none, None when it is not here."""
     from runtime.search.models import find_model
 
-    if found.kind != "embedder" or not hasattr(found.value, "load"):
+    if found.kind not in ("embedder", "scorer") or not hasattr(found.value, "load"):
         return ""
     return find_model(found.value.model, settings.search.models, settings.var / "models")
 

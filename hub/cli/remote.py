@@ -46,10 +46,15 @@ class Remote:
             yield line
 
     async def measure(
-        self, task: Task, queries: Path, qrels: Path, collection: str
+        self, task: Task, queries: Path, qrels: Path, collection: str, rerank: int = 0
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Measure search in the hub, which reads the files of this machine."""
-        body = {"queries": str(queries), "qrels": str(qrels), "collection": collection}
+        body = {
+            "queries": str(queries),
+            "qrels": str(qrels),
+            "collection": collection,
+            "rerank": rerank,
+        }
         async for line in self._stream(f"/admin/search/{task}", body):
             yield line
 

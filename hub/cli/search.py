@@ -32,15 +32,23 @@ def command() -> None:
 @click.argument("queries", metavar="QUERIES.jsonl", type=_file)
 @click.argument("qrels", metavar="QRELS.tsv", type=_file)
 @_collection
+@click.option(
+    "--rerank",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Measure also what it brings that a cross-encoder reads the best N hits again.",
+)
 @_json
 @click.pass_obj
-def evaluate(target: Target, queries: Path, qrels: Path, collection: str, as_json: bool) -> None:
+def evaluate(
+    target: Target, queries: Path, qrels: Path, collection: str, rerank: int | None, as_json: bool
+) -> None:
     """Ask every judged query by keyword, by meaning and by both, and print how good the hits are.
 
     QUERIES.jsonl has `id` (or `_id`) and `text` on each line; QRELS.tsv has a query's id, a document's id
     and a grade.
     """
-    report = _measured(target, "eval", queries, qrels, collection, as_json=as_json)
+    report = _measured(target, "eval", queries, qrels, collection, rerank or 0, as_json=as_json)
     if report is None:
         return
     click.echo(f"{report['collection']}: {report['queries']} judged queries")
@@ -79,12 +87,20 @@ def tune(target: Target, queries: Path, qrels: Path, collection: str, as_json: b
 
 
 def _measured(
-    target: Target, task: Task, queries: Path, qrels: Path, collection: str, *, as_json: bool
+    target: Target,
+    task: Task,
+    queries: Path,
+    qrels: Path,
+    collection: str,
+    rerank: int = 0,
+    *,
+    as_json: bool,
 ) -> Mapping[str, Any] | None:
     """Measure, and print the report for programs; return it for people."""
     for path in (queries, qrels):
         _check(path)
-    report = asyncio.run(_measure(target.settings(), task, queries.resolve(), qrels.resolve(), collection))
+    labels = queries.resolve(), qrels.resolve()
+    report = asyncio.run(_measure(target.settings(), task, *labels, collection, rerank))
     if as_json:
         print_json(report)
         return None
@@ -94,7 +110,7 @@ def _measured(
 
 
 async def _measure(
-    settings: Settings, task: Task, queries: Path, qrels: Path, collection: str
+    settings: Settings, task: Task, queries: Path, qrels: Path, collection: str, rerank: int
 ) -> Mapping[str, Any]:
     """Measure with a progress bar on stderr; returns the report."""
     from rich.console import Console
@@ -108,7 +124,7 @@ async def _measure(
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = bars.add_task("asking")
         async with open_desk(settings) as desk:
-            async for measured in desk.measure(task, queries, qrels, collection):
+            async for measured in desk.measure(task, queries, qrels, collection, rerank):
                 bars.update(bar, completed=measured["done"], total=measured["total"])
                 report = measured["report"] or report
     return report

@@ -52,7 +52,7 @@ class Desk(Protocol):
         """Index files and folders; yields each `IndexProgress` as a mapping, the last with `totals`."""
 
     def measure(
-        self, task: Task, queries: Path, qrels: Path, collection: str
+        self, task: Task, queries: Path, qrels: Path, collection: str, rerank: int = 0
     ) -> AsyncIterator[Mapping[str, Any]]:
         """Measure or tune search on labelled queries; yields each `Measured`, the last with the report."""
 

@@ -50,6 +50,7 @@ class Measuring(msgspec.Struct, forbid_unknown_fields=True):
     qrels: str
     collection: str = "docs"
     tenant: str = TENANT
+    rerank: int = 0
 
 
 class Publishing(msgspec.Struct, forbid_unknown_fields=True):
@@ -97,7 +98,7 @@ async def measure(call: Call[Measuring]) -> web.StreamResponse:
         raise NotFound(f"Search cannot be asked to {task}; ask for eval or tune.")
     labels = await asyncio.to_thread(read_labels, Path(given.queries), Path(given.qrels))
     evaluation = call.engine.search.evaluation(given.tenant, given.collection)
-    measured = evaluation.tune(labels) if task == "tune" else evaluation.evaluate(labels)
+    measured = evaluation.tune(labels) if task == "tune" else evaluation.evaluate(labels, given.rerank)
     return await _stream(call, _mappings(measured), "measuring search")
 
 

@@ -76,7 +76,10 @@ def tagged(value: Any) -> list[Any]:
     """Return a value with the name of its type."""
     kind = type(value).__name__
     if isinstance(value, Hits):
-        return ["Hits", [list(value), value.mode, value.degraded, value.facets, value.did_you_mean]]
+        return [
+            "Hits",
+            [list(value), value.mode, value.degraded, value.facets, value.did_you_mean, value.note],
+        ]
     if isinstance(value, Recommended):
         return ["Recommended", [list(value), value.method, value.version, value.note, value.group]]
     if _TYPES.get(kind) is type(value):
@@ -95,13 +98,14 @@ def untagged(found: Any) -> Any:
         if tag == "":
             return value
         if tag == "Hits":
-            hits, mode, degraded, facets, did_you_mean = value
+            hits, mode, degraded, facets, did_you_mean, note = value
             return Hits(
                 msgspec.convert(hits, list[Hit]),
                 mode=str(mode),
                 degraded=bool(degraded),
                 facets=msgspec.convert(facets, dict[str, Any]),
                 did_you_mean=msgspec.convert(did_you_mean, str | None),
+                note=msgspec.convert(note, str),
             )
         if tag == "Recommended":
             items, *about = value

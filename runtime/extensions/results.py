@@ -22,6 +22,10 @@ def _score(result: Any) -> str:
     return ""
 
 
+def _scores(result: Any) -> str:
+    return _sequence_of(Score, "Score")(result) or next(filter(None, map(_score, result)), "")
+
+
 def _sequence_of(wanted: type, name: str) -> Callable[[Any], str]:
     def check(result: Any) -> str:
         if isinstance(result, str | bytes | Mapping) or not isinstance(result, Sequence):
@@ -58,6 +62,7 @@ def _what(value: object) -> str:
 
 _CHECKS: Final[Mapping[tuple[str, str], Callable[[Any], str]]] = {
     ("scorer", "score"): _score,
+    ("scorer", "score_many"): _scores,
     ("retriever", "search"): _sequence_of(Hit, "Hit"),
     ("recommender", "recommend"): _sequence_of(Item, "Item"),
     ("model", "predict"): _instance(Mapping, "return a mapping of names to arrays"),

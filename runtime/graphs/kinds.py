@@ -109,6 +109,7 @@ async def _retrieve(call: PluginCall) -> Outcome:
         "degraded": hits.degraded,
         "facets": as_json(hits.facets, call.registered),
         "did_you_mean": hits.did_you_mean,
+        "note": hits.note,
     }
     return Outcome(as_json(list(hits), call.registered), meta)
 

@@ -146,8 +146,10 @@ class SearchChild:
             if not isinstance(error, TimeoutError | OSError | asyncio.IncompleteReadError):
                 raise
             self._note_death()
+            late = f"it took longer than {START_TIMEOUT:g} s"
+            reason = late if isinstance(error, TimeoutError) else error
             raise StorageError(
-                f"The search process could not be started ({error}); see the log, then try again."
+                f"The search process could not be started ({reason}); see the log, then try again."
             ) from None
         if "error" in answer:
             await self._stop(process)

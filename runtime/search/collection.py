@@ -9,14 +9,16 @@ from typing import Any
 
 import orjson
 
-from runtime.errors import InvalidInput
+from runtime.errors import InvalidInput, PluginError
 from runtime.search.facets import check_facets, count_facets
 from runtime.search.filters import read_filter
 from runtime.search.fusion import Scored, alone, fuse
 from runtime.search.highlights import find_highlights
 from runtime.search.rankings import Parts, Rankings, clean_query
+from runtime.search.reranking import MAX_RERANKED
 from runtime.search.rows import Row, cut_sentences, make_source, read_rows
 from runtime.search.variety import alike_by_words, vary
+from runtime.telemetry import get_logger
 from runtime.types import Hit, Hits, JsonObject, Passage, SearchQuery
 
 CANDIDATES = 100
@@ -24,6 +26,8 @@ CANDIDATES = 100
 VARIED = 50
 """Hits that are looked at for variety, at least."""
 MAX_HITS = 1_000
+
+log = get_logger("hubbub.search")
 
 
 class IndexedCollection:
@@ -51,9 +55,14 @@ class IndexedCollection:
         """Rank, choose, and say of what was chosen all that was asked for."""
         started = time.perf_counter()
         _check(query)
-        ranked, mode, degraded = await self._rank(query)
+        ranked, mode, why = await self._rank(query)
+        notes = [why]
+        if query.rerank and ranked:
+            ranked, why = await self._read_again(ranked, query)
+            notes.append(why)
         chosen = await self._vary(ranked, query) if query.mmr else ranked[: query.k]
-        empty = Hits(mode=mode, degraded=degraded, facets={name: [] for name in query.facets})
+        note = " ".join(_sentence(why) for why in notes if why)
+        empty = Hits(mode=mode, degraded=bool(note), facets={name: [] for name in query.facets}, note=note)
         hits = await self._parts.reader.read(
             lambda connection: self._describe(connection, query, chosen, empty), empty
         )
@@ -70,20 +79,29 @@ class IndexedCollection:
 
         return await self._parts.reader.read(work, [])
 
-    async def _rank(self, query: SearchQuery) -> tuple[list[Scored], str, bool]:
-        """Return all that was found, best first, how it was found, and whether a better way was wanted."""
+    async def _rank(self, query: SearchQuery) -> tuple[list[Scored], str, str]:
+        """Return all that was found, best first, how it was found, and why not in a better way."""
+        count = max(query.k, query.rerank)
         if query.mode == "keyword":
-            keyword = await self.rankings.keyword(query.text, query.k, query.filter)
-            return alone("keyword", keyword), "keyword", False
+            keyword = await self.rankings.keyword(query.text, count, query.filter)
+            return alone("keyword", keyword), "keyword", ""
         if query.mode == "dense":
-            state, dense = await self.rankings.dense(query.text, query.k, query.filter)
-            return alone("dense", dense), "dense", not state.whole
-        count = max(query.k, CANDIDATES)
+            state, dense = await self.rankings.dense(query.text, count, query.filter)
+            return alone("dense", dense), "dense", state.why
+        count = max(count, CANDIDATES)
         state, dense, keyword = await self.rankings.both(query.text, count, query.filter)
         if not state.ready:
-            return alone("keyword", keyword), "keyword", True
+            return alone("keyword", keyword), "keyword", state.why
         share = self._parts.weight if query.weight is None else query.weight
-        return fuse(dense, keyword, share), "hybrid", not state.whole
+        return fuse(dense, keyword, share), "hybrid", state.why
+
+    async def _read_again(self, ranked: list[Scored], query: SearchQuery) -> tuple[list[Scored], str]:
+        """Order the best anew by the cross-encoder; without one all stay as they are, and why."""
+        try:
+            return await self.rankings.rerank(query.text, ranked[: max(query.rerank, query.k)]), ""
+        except PluginError as error:
+            log.warning("hits are not read again", collection=self.name, reason=str(error))
+            return ranked, str(error)
 
     async def _vary(self, ranked: Sequence[Scored], query: SearchQuery) -> list[Scored]:
         """Choose from the best so that the hits differ from each other."""
@@ -122,6 +140,7 @@ class IndexedCollection:
             mode=empty.mode,
             degraded=empty.degraded,
             facets=facets,
+            note=empty.note,
             did_you_mean=spelling.suggest(connection, collection, text, condition) if query.suggest else None,
         )
 
@@ -139,6 +158,10 @@ class IndexedCollection:
         )
 
 
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
 def _check(query: SearchQuery) -> None:
     """Refuse what can never work; InvalidInput."""
     if not 1 <= query.k <= MAX_HITS:
@@ -147,6 +170,8 @@ def _check(query: SearchQuery) -> None:
         raise InvalidInput(f"There is no search by {query.mode}; choose hybrid, dense or keyword.")
     if query.weight is not None and not 0 <= query.weight <= 1:
         raise InvalidInput(f"The weight of hybrid search is {query.weight}; choose one between 0 and 1.")
+    if not 0 <= query.rerank <= MAX_RERANKED or (query.rerank and query.k > MAX_RERANKED):
+        raise InvalidInput(f"At most {MAX_RERANKED} hits can be read again; set rerank and top_k to fewer.")
     if not 0 <= query.mmr <= 1:
         raise InvalidInput(f"The variety (mmr) of a search is {query.mmr}; choose one between 0 and 1.")
     check_facets(query.facets)

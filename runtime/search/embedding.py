@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runtime.search.data import IndexProgress
 from runtime.search.ingest import Report, Stop
-from runtime.search.rows import cut_sentences
+from runtime.search.rows import cut_sentences, titled
 from runtime.search.schema import vector_collection
 from runtime.search.store import Store
 from runtime.search.vectors import VectorIndex
@@ -103,9 +103,7 @@ class Embedding:
         done = 0
         while rows := self._pending("vector_stored", "id, key, title, text", CHUNK):
             self._report(IndexProgress("vectors", done, max(total, done)))
-            vectors = self._embed_all(
-                [f"{title}\n{text}" if title != text else text for _, _, title, text in rows]
-            )
+            vectors = self._embed_all([titled(title, text) for _, _, title, text in rows])
             self._index.upsert(self._name, [row[1] for row in rows], vectors)
             with self._store.transaction():
                 self._store.connection.executemany(

@@ -6,15 +6,16 @@ import asyncio
 import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from runtime.errors import InvalidInput
-from runtime.search.fusion import fuse
+from runtime.search.fusion import Scored, alone, fuse
 from runtime.search.labels import Labels
 from runtime.search.quality import interval, ndcg, recall, reciprocal_rank
 from runtime.search.rankings import Parts, Ranked, Rankings
+from runtime.search.reranking import MAX_RERANKED
 from runtime.search.rows import Place
 
 DEPTH = 100
@@ -39,9 +40,12 @@ class Measured:
 class _Found:
     """What both sides found for a query, and what somebody judged."""
 
+    query: str
     dense: Ranked
     keyword: Ranked
     grades: Mapping[str, int]
+    reranked: Sequence[str] = ()
+    """The documents, when the cross-encoder has read the best hits again."""
 
 
 class Evaluation:
@@ -53,14 +57,20 @@ class Evaluation:
         self._paths: dict[int, str] = {}
         self._missing = ""
 
-    async def evaluate(self, labels: Labels) -> AsyncIterator[Measured]:
-        """Report nDCG@10, recall@10 and @100 and MRR of each mode; without a model of keyword alone."""
+    async def evaluate(self, labels: Labels, rerank: int = 0) -> AsyncIterator[Measured]:
+        """Report nDCG@10, recall@10 and @100 and MRR of each mode; without a model of keyword alone.
+
+        With `rerank` also of the best mode's hits when the cross-encoder reads so many of them again.
+        """
         warnings = [*labels.warnings, *await self._prepare(labels)]
+        if rerank:
+            await self._check_rerank(rerank)
         found: list[_Found] = []
-        async for each in self._ask(labels):
+        async for asked in self._ask(labels):
+            each = await self._rerank(asked, rerank) if rerank else asked
             found.append(each)
             yield Measured(len(found), len(labels.queries))
-        report = await asyncio.to_thread(self._modes, found)
+        report = await asyncio.to_thread(self._modes, found, rerank)
         if self._missing:
             warnings.append(f"Only keyword search was measured: {self._missing}.")
         yield Measured(len(found), len(found), {**self._head(labels), "modes": report, "warnings": warnings})
@@ -99,10 +109,7 @@ class Evaluation:
                 (state.id,),
             )
             ids = {_source_id(Place(*values), paths) for values in places}
-            missing = self._parts.queries.missing()
-            if not missing and not state.ready:
-                missing = "its passages have no vectors yet; run `hubbub index` to its end"
-            return missing, paths, ids
+            return "" if state.ready else state.why, paths, ids
 
         nothing: tuple[str, dict[int, str], set[str]] = ("", {}, set())
         self._missing, self._paths, known = await self._parts.reader.read(work, nothing)
@@ -131,18 +138,34 @@ class Evaluation:
         for query, grades in labels.judged.items():
             keyword = self._rankings.keyword(labels.queries[query], DEPTH, None)
             if self._missing:
-                yield _Found([], await keyword, grades)
+                yield _Found(labels.queries[query], [], await keyword, grades)
             else:
                 # Not as a search does it: trouble with the model must not be measured as bad hits.
                 dense = self._rankings.dense(labels.queries[query], DEPTH, None)
                 by_words, (_, by_meaning) = await asyncio.gather(keyword, dense)
-                yield _Found(by_meaning, by_words, grades)
+                yield _Found(labels.queries[query], by_meaning, by_words, grades)
 
-    def _modes(self, found: Sequence[_Found]) -> dict[str, Any]:
-        modes = {"keyword": [self._ids(each.keyword) for each in found]}
+    async def _check_rerank(self, count: int) -> None:
+        """Refuse what would measure nothing; InvalidInput."""
+        if not 0 < count <= MAX_RERANKED:
+            raise InvalidInput(f"{count} hits cannot be read again; choose 1 to {MAX_RERANKED}.")
+        await self._parts.reranker.load()
+        if missing := self._parts.reranker.missing():
+            raise InvalidInput(f"Hits cannot be read again: {missing}.")
+
+    async def _rerank(self, found: _Found, count: int) -> _Found:
+        """Read the best again; those behind them keep their places."""
+        ranked = self._fuse(found)
+        again = await self._rankings.rerank(found.query, ranked[:count])
+        return replace(found, reranked=self._documents([*again, *ranked[count:]]))
+
+    def _modes(self, found: Sequence[_Found], rerank: int) -> dict[str, Any]:
+        modes: dict[str, list[Sequence[str]]] = {"keyword": [self._ids(each.keyword) for each in found]}
         if not self._missing:
             modes["dense"] = [self._ids(each.dense) for each in found]
-            modes["hybrid"] = [self._fused(each, self._parts.weight) for each in found]
+            modes["hybrid"] = [self._documents(self._fuse(each)) for each in found]
+        if rerank:
+            modes["rerank"] = [each.reranked for each in found]
         return {mode: _scores(rankings, [each.grades for each in found]) for mode, rankings in modes.items()}
 
     def _choose(self, found: Sequence[_Found]) -> dict[str, Any]:
@@ -182,9 +205,14 @@ class Evaluation:
         )
         return [ndcg(list(dict.fromkeys(id for id, _, _ in ranked)), found.grades) for ranked in rankings]
 
-    def _fused(self, found: _Found, weight: float) -> list[str]:
-        fused = fuse(found.dense, found.keyword, weight)
-        return self._ids([(each.place, each.score) for each in fused])[:DEPTH]
+    def _fuse(self, found: _Found) -> list[Scored]:
+        """Return the hits as a search ranks them."""
+        if self._missing:
+            return alone("keyword", found.keyword)
+        return fuse(found.dense, found.keyword, self._parts.weight)[:DEPTH]
+
+    def _documents(self, ranked: Sequence[Scored]) -> list[str]:
+        return self._ids([(each.place, each.score) for each in ranked])
 
     def _ids(self, ranked: Ranked) -> list[str]:
         """Return the documents of a ranking, each once."""

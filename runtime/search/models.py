@@ -61,6 +61,14 @@ def find_model(name: str, configured: Path | None, cache: Path) -> Path | None:
     return None
 
 
+def how_to_get(name: str, folder: Path) -> str:
+    """Return how a model comes to a machine that does not have it, as the end of a sentence."""
+    if name in MODELS:
+        return "run `hubbub models pull`"
+    files = " and ".join(f"`{file.name}`" for file in _files(name))
+    return f"put its {files} into {folder / name}"
+
+
 def pull_model(
     name: str, base_url: str = BASE_URL, *, target: Path, progress: Progress | None = None
 ) -> Path:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from runtime.errors import PluginError
 from runtime.extensions import guard
 from runtime.extensions.catalog import Catalog, Registered
-from runtime.search.models import find_model
+from runtime.search.loading import Loading
 from runtime.settings import Settings
-from runtime.telemetry import Telemetry, get_logger
+from runtime.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from runtime.ports import Vectors
@@ -24,74 +23,39 @@ REMEMBERED = 1024
 DEADLINE = 30.0
 """Seconds one call of the embedder may take."""
 
-log = get_logger("hubbub.search")
-
-
-@runtime_checkable
-class LocalModel(Protocol):
-    """What an embedder has that needs the files of a model: the host finds them and calls `load`."""
-
-    model: str
-
-    def load(self, folder: Path) -> None:
-        """Read the model from its folder; called again, do nothing."""
-
 
 class QueryEmbedder:
     """The configured embedder, if it can be used: `[search] embedder`, and its model where it needs one."""
 
     def __init__(self, settings: Settings, catalog: Callable[[], Catalog], telemetry: Telemetry) -> None:
-        self._settings, self._catalog, self._telemetry = settings, catalog, telemetry
-        self._loading = asyncio.Lock()
-        self._loaded: Any = None
-        self._broken: tuple[Any, str] | None = None
+        self._telemetry = telemetry
+        self._embedder = Loading(settings, catalog, "embedder", settings.search.embedder)
         self._vectors: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     @property
     def name(self) -> str:
         """The embedder's name, as configured."""
-        return self._settings.search.embedder
+        return self._embedder.name
 
     @property
     def space(self) -> str:
         """What vectors must share to be compared: the embedder, its model and their size."""
-        found = self._registered()
+        found = self._embedder.registered
         value = found.value if found else None
         return f"{self.name}:{getattr(value, 'model', '')}:{getattr(value, 'size', 0)}"
 
     @property
     def folder(self) -> Path | None:
         """Where the files of its model are; None when it needs none, or they are not there."""
-        found = self._registered()
-        if found is None or not isinstance(found.value, LocalModel):
-            return None
-        return find_model(found.value.model, self._settings.search.models, self._settings.var / "models")
+        return self._embedder.folder
 
     def missing(self) -> str:
         """Return why there is no embedder, as a sentence; "" when there is one."""
-        found = self._registered()
-        if found is None:
-            return f"the embedder {self.name} is not loaded; see `hubbub plugin list`"
-        if found.plugin.missing_secret is not None:
-            return str(found.plugin.missing_secret)
-        if self._loaded is found.value:
-            return ""
-        if isinstance(found.value, LocalModel) and self.folder is None:
-            return f"the model {found.value.model} is not here; run `hubbub models pull`"
-        if self._broken is not None and self._broken[0] is found.value:
-            return self._broken[1]
-        return ""
+        return self._embedder.missing()
 
     async def load(self) -> Registered | None:
         """Load the model if that has not been done; None when there is no usable embedder."""
-        found = self._registered()
-        if found is None or self.missing():
-            return None
-        if self._loaded is not found.value:
-            async with self._loading:
-                if self._loaded is not found.value and not await self._load(found):
-                    return None
-        return found
+        return await self._embedder.load()
 
     async def embed(self, texts: Sequence[str]) -> Vectors | None:
         """Return vectors of shape (len(texts), size), float32; None without a usable embedder."""
@@ -118,23 +82,6 @@ class QueryEmbedder:
         self._vectors.move_to_end(key)
         while len(self._vectors) > REMEMBERED:
             self._vectors.popitem(last=False)
-
-    async def _load(self, found: Registered) -> bool:
-        folder = self.folder
-        if folder is not None:
-            try:
-                await asyncio.to_thread(found.value.load, folder)
-            except Exception as error:
-                # A model that cannot be read is like one that is not there: search by keyword, and say so.
-                reason = f"the model in {folder} cannot be loaded ({error}); run `hubbub models pull` again"
-                self._broken = (found.value, reason)
-                log.warning("embedder not loaded", reason=reason)
-                return False
-        self._loaded = found.value
-        return True
-
-    def _registered(self) -> Registered | None:
-        return self._catalog().get("embedder", self.name)
 
 
 def checked(rows: Any, count: int, found: Registered) -> Vectors:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from runtime.errors import PluginError, StorageError
 from runtime.search.child import SearchChild
 from runtime.search.counts import Counts
 from runtime.search.filters import Condition, read_filter
-from runtime.search.fusion import best_parts
+from runtime.search.fusion import Scored, best_parts
 from runtime.search.keyword import MAX_QUERY, search_keywords
 from runtime.search.queries import QueryEmbedder
 from runtime.search.reader import IndexReader
-from runtime.search.rows import Place, read_places
+from runtime.search.reranking import Reranker, reordered
+from runtime.search.rows import Place, read_places, read_rows, titled
 from runtime.search.schema import vector_collection
 from runtime.search.spelling import Spelling
 from runtime.telemetry import Telemetry, get_logger
@@ -36,6 +38,7 @@ class Parts:
     reader: IndexReader
     child: SearchChild
     queries: QueryEmbedder
+    reranker: Reranker
     telemetry: Telemetry
     weight: float
     counts: Counts = field(default_factory=Counts)
@@ -44,14 +47,15 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A collection at this moment: `ready` when it can be searched by meaning, `whole` when all of it can."""
+    """A collection at this moment: `ready` when it can be searched by meaning, `whole` when all of it can.
+
+    `why` says why it is not whole, in words that end a sentence.
+    """
 
     id: int
     ready: bool
     whole: bool
-
-
-NOWHERE = State(0, ready=False, whole=False)
+    why: str = ""
 
 
 class Rankings:
@@ -101,7 +105,7 @@ class Rankings:
             return state, []
         vectors, keys = await asyncio.gather(self._parts.queries.embed([clean]), self._keys(condition))
         if vectors is None:
-            return NOWHERE, []
+            return self._unready(0), []
         if keys == []:
             return state, []
         nearest = await self._parts.child.ask(
@@ -118,6 +122,20 @@ class Rankings:
         )
         return state, best_parts([(places[key], score) for key, score in nearest if key in places])[:count]
 
+    async def rerank(self, query: str, ranked: Sequence[Scored]) -> list[Scored]:
+        """Return these hits in the order of the cross-encoder; PluginError where it cannot be asked."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[Scored, str]]:
+            ids = [found.place.id for found in ranked]
+            rows = read_rows(connection, self.state(connection).id, "id", ids)
+            pairs = [(found, rows[found.place.id]) for found in ranked if found.place.id in rows]
+            return [(found, titled(row.title, row.text)) for found, row in pairs]
+
+        nothing: list[tuple[Scored, str]] = []
+        read = await self._parts.reader.read(work, nothing)
+        scores = await self._parts.reranker.scores(clean_query(query), [text for _, text in read])
+        return reordered([found for found, _ in read], scores)
+
     async def _dense_if_possible(
         self, query: str, count: int, filter: JsonObject | None
     ) -> tuple[State, Ranked]:
@@ -126,7 +144,7 @@ class Rankings:
             return await self.dense(query, count, filter)
         except (StorageError, PluginError) as error:
             log.warning("searching by keyword only", collection=self._name, reason=str(error))
-            return NOWHERE, []
+            return State(0, ready=False, whole=False, why=str(error)), []
 
     async def _keys(self, condition: Condition) -> list[str] | None:
         """Return the keys a filter leaves; None when there is no filter."""
@@ -146,7 +164,7 @@ class Rankings:
         if row is None:
             return self._unknown()
         if row[1] != self._parts.queries.space or self._parts.queries.missing():
-            return State(row[0], ready=False, whole=False)
+            return self._unready(row[0])
         pending = connection.execute(
             "SELECT 1 FROM passages WHERE collection = ? AND vector_stored = 0 LIMIT 1", (row[0],)
         ).fetchone()
@@ -155,12 +173,17 @@ class Rankings:
         total, stored = connection.execute(
             "SELECT count(*), sum(vector_stored) FROM passages WHERE collection = ?", (row[0],)
         ).fetchone()
-        return State(row[0], ready=stored >= ENOUGH * total, whole=False)
+        why = f"{total - stored} of {total} passages have no vectors yet; run `hubbub index` to its end"
+        return State(row[0], ready=stored >= ENOUGH * total, whole=False, why=why)
+
+    def _unready(self, collection: int) -> State:
+        without = "its passages have no vectors of this model yet; run `hubbub index` to its end"
+        return State(collection, ready=False, whole=False, why=self._parts.queries.missing() or without)
 
     def _unknown(self) -> State:
         """Nothing is not degraded: where a model is, an empty collection is searched in full."""
-        usable = not self._parts.queries.missing()
-        return State(0, ready=usable, whole=usable)
+        missing = self._parts.queries.missing()
+        return State(0, ready=not missing, whole=not missing, why=missing)
 
 
 def clean_query(query: str) -> str:

@@ -92,6 +92,11 @@ def make_source(row: Row, collection: str) -> dict[str, Any]:
     return {"path": row.path, "id": row.source_id, "title": row.title, **place, "collection": collection}
 
 
+def titled(title: str, text: str) -> str:
+    """Write a passage as models read it: below its title, unless that is all there is."""
+    return f"{title}\n{text}" if title != text else text
+
+
 def cut_sentences(text: str, spans: str) -> list[str]:
     """Return the sentences of a passage; `spans` as stored: start, end, start, end … as JSON."""
     ends = orjson.loads(spans)

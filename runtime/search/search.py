@@ -21,6 +21,7 @@ from runtime.search.evaluation import Evaluation
 from runtime.search.queries import QueryEmbedder
 from runtime.search.rankings import Parts
 from runtime.search.reader import IndexReader
+from runtime.search.reranking import Reranker
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry, get_logger
 from runtime.types import Health
@@ -42,7 +43,10 @@ class Search:
         self._queries = QueryEmbedder(settings, catalog, telemetry)
         self._reader = IndexReader(settings.var / "search.db")
         self._child = SearchChild(settings.workspace, settings.var, self._overrides)
-        self._parts = Parts(self._reader, self._child, self._queries, telemetry, settings.search.weight)
+        self._reranker = Reranker(settings, catalog, telemetry)
+        self._parts = Parts(
+            self._reader, self._child, self._queries, self._reranker, telemetry, settings.search.weight
+        )
         self._warming: asyncio.Task[None] | None = None
 
     @property
@@ -136,7 +140,8 @@ class Search:
             return Health(ok=False, detail=trouble)
         if missing := self._queries.missing():
             return Health(ok=True, detail=f"keyword mode (degraded): {missing}")
-        return Health(ok=True, detail=f"hybrid mode, embedder {self._queries.name}")
+        reranker = "" if self._reranker.missing() else f", reranker {self._reranker.name}"
+        return Health(ok=True, detail=f"hybrid mode, embedder {self._queries.name}{reranker}")
 
     def _overrides(self) -> Mapping[str, Any]:
         """What the search process's settings share with ours; it loads the embedder's plugin alone."""
@@ -156,6 +161,7 @@ class Search:
             vectors = await self._reader.read(
                 lambda db: db.execute("SELECT 1 FROM passages WHERE vector_stored LIMIT 1").fetchone(), None
             )
+            await self._reranker.load()
             if vectors:
                 await self._queries.load()
                 await self._child.ask("warm", seconds=WARM_TIMEOUT)

@@ -39,13 +39,15 @@ async def test_a_retriever_searches_the_named_collection_its_own_way(module: Any
 
 async def test_the_hybrid_one_asks_for_everything_that_its_parameters_say() -> None:
     asked = Asked()
-    params = hybrid.Params(filter={"year": 2020}, mmr=0.3, facets=["year"], highlight=True, suggest=True)
+    params = hybrid.Params(
+        filter={"year": 2020}, mmr=0.3, rerank=20, facets=["year"], highlight=True, suggest=True
+    )
     ctx: Any = SimpleNamespace(params=params, collection=lambda name: asked)
     await hybrid.Hybrid().search("owls", 4, ctx)
     ((name, (query,)),) = asked.calls
     assert name == "search"
     assert query == SearchQuery(
-        "owls", 4, filter={"year": 2020}, mmr=0.3, facets=["year"], highlight=True, suggest=True
+        "owls", 4, filter={"year": 2020}, mmr=0.3, rerank=20, facets=["year"], highlight=True, suggest=True
     )
 
 

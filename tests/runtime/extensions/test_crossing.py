@@ -78,10 +78,17 @@ def test_what_plugins_give_keeps_its_type(value: Any) -> None:
 
 def test_hits_remember_how_they_were_found() -> None:
     counts = {"kind": [{"value": "bird", "count": 3}]}
-    hits = Hits([Hit("1", "text", 0.5)], mode="keyword", degraded=True, facets=counts, did_you_mean="owls")
+    hits = Hits(
+        [Hit("1", "text", 0.5)],
+        mode="keyword",
+        degraded=True,
+        facets=counts,
+        did_you_mean="owls",
+        note="No model.",
+    )
     crossed = _crossed(hits)
     assert (type(crossed), crossed.mode, crossed.degraded, len(crossed)) == (Hits, "keyword", True, 1)
-    assert (crossed.facets, crossed.did_you_mean) == (counts, "owls")
+    assert (crossed.facets, crossed.did_you_mean, crossed.note) == (counts, "owls", "No model.")
 
 
 @pytest.mark.parametrize("kind", ["float32", "int64", "<U5", "bool"])
