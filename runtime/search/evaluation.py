@@ -119,7 +119,7 @@ class Evaluation:
                 f"--collection {self._name}`."
             )
         if not self._missing:
-            await self._parts.child.ask("warm", seconds=WARM_TIMEOUT)
+            await self._parts.opening.wait(WARM_TIMEOUT)
         relevant = {id for grades in labels.judged.values() for id, grade in grades.items() if grade > 0}
         strange = sorted(relevant - known)
         if len(strange) == len(relevant):

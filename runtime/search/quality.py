@@ -11,7 +11,7 @@ RESAMPLES = 1_000
 
 
 def ndcg(ranked: Sequence[str], grades: Mapping[str, int], top: int = 10) -> float:
-    """Return nDCG of document ids, each there once, with gain 2^grade - 1 (Burges et al. 2005)."""
+    """Return nDCG of document ids, each there once; a grade is its own gain, as trec_eval and BEIR count."""
     best = _gain(sorted(grades.values(), reverse=True)[:top])
     return _gain([grades.get(id, 0) for id in ranked[:top]]) / best if best else 0.0
 
@@ -35,4 +35,4 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return math.fsum((2**grade - 1) / math.log2(rank + 2) for rank, grade in enumerate(grades))
+    return math.fsum(grade / math.log2(rank + 2) for rank, grade in enumerate(grades))

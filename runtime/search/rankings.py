@@ -13,6 +13,7 @@ from runtime.search.counts import Counts
 from runtime.search.filters import Condition, read_filter
 from runtime.search.fusion import Scored, best_parts
 from runtime.search.keyword import MAX_QUERY, search_keywords
+from runtime.search.opening import Opening
 from runtime.search.queries import QueryEmbedder
 from runtime.search.reader import IndexReader
 from runtime.search.reranking import Reranker, reordered
@@ -37,6 +38,7 @@ class Parts:
 
     reader: IndexReader
     child: SearchChild
+    opening: Opening
     queries: QueryEmbedder
     reranker: Reranker
     telemetry: Telemetry
@@ -108,6 +110,7 @@ class Rankings:
             return self._unready(0), []
         if keys == []:
             return state, []
+        await self._parts.opening.wait()
         nearest = await self._parts.child.ask(
             "query",
             seconds=QUERY_TIMEOUT,

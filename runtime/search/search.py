@@ -18,6 +18,7 @@ from runtime.search.child import SearchChild
 from runtime.search.collection import IndexedCollection
 from runtime.search.data import CollectionInfo, IndexProgress, IndexRequest, IndexTotals
 from runtime.search.evaluation import Evaluation
+from runtime.search.opening import Opening
 from runtime.search.queries import QueryEmbedder
 from runtime.search.rankings import Parts
 from runtime.search.reader import IndexReader
@@ -29,7 +30,6 @@ from runtime.types import Health
 if TYPE_CHECKING:
     from runtime.ports import Vectors
 
-WARM_TIMEOUT = 60.0
 MAX_NAME = 200
 
 log = get_logger("hubbub.search")
@@ -44,8 +44,15 @@ class Search:
         self._reader = IndexReader(settings.var / "search.db")
         self._child = SearchChild(settings.workspace, settings.var, self._overrides)
         self._reranker = Reranker(settings, catalog, telemetry)
+        self._opening = Opening(self._child)
         self._parts = Parts(
-            self._reader, self._child, self._queries, self._reranker, telemetry, settings.search.weight
+            reader=self._reader,
+            child=self._child,
+            opening=self._opening,
+            queries=self._queries,
+            reranker=self._reranker,
+            telemetry=telemetry,
+            weight=settings.search.weight,
         )
         self._warming: asyncio.Task[None] | None = None
 
@@ -75,6 +82,7 @@ class Search:
             self._warming.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._warming
+        await self._opening.aclose()
         await self._child.aclose()
         await self._reader.aclose()
 
@@ -164,6 +172,6 @@ class Search:
             await self._reranker.load()
             if vectors:
                 await self._queries.load()
-                await self._child.ask("warm", seconds=WARM_TIMEOUT)
+                await self._opening.wait()
         except HubbubError as error:
             log.warning("search is not ready", reason=str(error))

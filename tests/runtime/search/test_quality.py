@@ -12,9 +12,9 @@ GRADES = {"a": 2, "b": 1, "z": 0}
 
 
 def test_ndcg_weighs_grades_by_their_rank() -> None:
-    best = 3 + 1 / math.log2(3)
+    best = 2 + 1 / math.log2(3)
     assert ndcg(["a", "b"], GRADES) == 1
-    assert ndcg(["b", "a"], GRADES) == pytest.approx((1 + 3 / math.log2(3)) / best)
+    assert ndcg(["b", "a"], GRADES) == pytest.approx((1 + 2 / math.log2(3)) / best)
     assert ndcg(["z", "x", "b"], GRADES) == pytest.approx(0.5 / best)
     assert ndcg([*"0123456789", "a"], GRADES) == 0
     assert ndcg([], GRADES) == 0
