@@ -17,7 +17,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
 def make_cross_encoder(models: Path, words: str, *, name: str = NAME, logits: int = 1) -> Path:
-    """Put `model.onnx` and `tokenizer.json` where a search looks for them; unknown words count for nothing."""
+    """Put its files where a search looks for them; words that it does not know count for nothing."""
     folder = models / name
     folder.mkdir(parents=True)
     _tokenizer(words).save(str(folder / "tokenizer.json"))

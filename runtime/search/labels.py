@@ -11,6 +11,7 @@ import orjson
 from runtime.errors import InvalidInput, NotFound
 
 MAX_LABELS = 1_000_000
+MAX_GRADE = 1_000
 
 Judgements = Mapping[str, Mapping[str, int]]
 """Grades by query and document; 0 is "does not answer"."""
@@ -68,17 +69,17 @@ def _read_queries(path: Path) -> dict[str, str]:
 
 def _read_judgements(path: Path) -> dict[str, dict[str, int]]:
     judged: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
+    for place, (number, line) in enumerate(_lines(path)):
         cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
         if len(cells) == 4:  # TREC has a column that nobody uses
             del cells[1]
         grade = _grade(cells[2]) if len(cells) == 3 and all(cells) else None
         if grade is None:
-            if number == 1 and len(cells) == 3:
+            if place == 0 and len(cells) == 3 and not _is_number(cells[2]):
                 continue  # the names of the columns
             raise InvalidInput(
                 f"{path}:{number} is no judgement; write query id, document id and a whole number "
-                "as grade, with tabs between."
+                f"up to {MAX_GRADE} as grade, with tabs between."
             )
         query, document, _ = cells
         if judged.setdefault(query, {}).setdefault(document, grade) != grade:
@@ -90,10 +91,18 @@ def _read_judgements(path: Path) -> dict[str, dict[str, int]]:
 
 
 def _grade(cell: str) -> int | None:
-    try:
-        return max(0, int(cell))  # TREC writes -1 for spam
-    except ValueError:
+    """Return a whole number, also where a spreadsheet wrote 1.0; TREC writes -1 for spam."""
+    if not _is_number(cell) or not (grade := float(cell)).is_integer() or grade > MAX_GRADE:
         return None
+    return max(0, int(grade))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -32,6 +32,8 @@ def read(folder: Path, qrels: str | bytes) -> Labels:
         "1\ta b.md\t1\r\n\r\n2\tc\t2\r\n",
         "\ufeff1\t0\ta b.md\t1\n2\t0\tc\t2",
         "1\ta b.md\t1\n2\tc\t2\n2\tc\t2\n1\tz\t-1",
+        "\n\nquery-id\tcorpus-id\tscore\n1\ta b.md\t1.0\n2\tc\t2\n",
+        "1\ta b.md\t1.0\n2\tc\t2.0\n",
     ],
 )
 def test_the_usual_forms_are_read(folder: Path, qrels: str) -> None:
@@ -58,7 +60,10 @@ def test_what_is_left_out_is_said(folder: Path) -> None:
     [
         ("1\ta\t1\n2\tc\n", "qrels.tsv:2 is no judgement"),
         ("1\ta\t1\n2\tc\tgood\n", "qrels.tsv:2 is no judgement"),
-        ("1\ta\t0.5\n2\tc\t1\n1\t\t1\n", "qrels.tsv:3 is no judgement"),
+        ("1\ta\t0.5\n2\tc\t1\n", "qrels.tsv:1 is no judgement"),
+        ("q\td\tgrade\n2\tc\t1\n1\t\t1\n", "qrels.tsv:3 is no judgement"),
+        ("1\ta\t" + "9" * 5_000, "a whole number up to 1000"),
+        ("1\ta\tinf\n", "qrels.tsv:1 is no judgement"),
         ("1\ta\t1\n1\ta\t2\n", "qrels.tsv:2 judges document a"),
         ("9\ta\t1\n", "compare the ids"),
         ("1\ta\t0\n", "compare the ids"),
