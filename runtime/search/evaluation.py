@@ -21,6 +21,8 @@ from runtime.search.rows import Place
 DEPTH = 100
 WARM_TIMEOUT = 120.0
 """Seconds that opening the vectors may take, before the first query is asked."""
+RERANK_TIMEOUT = 120.0
+"""Seconds that reading the hits of one query again may take; a search gives up earlier."""
 FOLDS = 5
 FEWEST = 20
 """Labelled queries below which a weight cannot be chosen."""
@@ -156,7 +158,7 @@ class Evaluation:
     async def _rerank(self, found: _Found, count: int) -> _Found:
         """Read the best again; those behind them keep their places."""
         ranked = self._fuse(found)
-        again = await self._rankings.rerank(found.query, ranked[:count])
+        again = await self._rankings.rerank(found.query, ranked[:count], RERANK_TIMEOUT)
         return replace(found, reranked=self._documents([*again, *ranked[count:]]))
 
     def _modes(self, found: Sequence[_Found], rerank: int) -> dict[str, Any]:

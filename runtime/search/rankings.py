@@ -16,7 +16,7 @@ from runtime.search.keyword import MAX_QUERY, search_keywords
 from runtime.search.opening import Opening
 from runtime.search.queries import QueryEmbedder
 from runtime.search.reader import IndexReader
-from runtime.search.reranking import Reranker, reordered
+from runtime.search.reranking import DEADLINE, Reranker, reordered
 from runtime.search.rows import Place, read_places, read_rows, titled
 from runtime.search.schema import vector_collection
 from runtime.search.spelling import Spelling
@@ -125,7 +125,7 @@ class Rankings:
         )
         return state, best_parts([(places[key], score) for key, score in nearest if key in places])[:count]
 
-    async def rerank(self, query: str, ranked: Sequence[Scored]) -> list[Scored]:
+    async def rerank(self, query: str, ranked: Sequence[Scored], seconds: float = DEADLINE) -> list[Scored]:
         """Return these hits in the order of the cross-encoder; PluginError where it cannot be asked."""
 
         def work(connection: sqlite3.Connection) -> list[tuple[Scored, str]]:
@@ -136,7 +136,7 @@ class Rankings:
 
         nothing: list[tuple[Scored, str]] = []
         read = await self._parts.reader.read(work, nothing)
-        scores = await self._parts.reranker.scores(clean_query(query), [text for _, text in read])
+        scores = await self._parts.reranker.scores(clean_query(query), [text for _, text in read], seconds)
         return reordered([found for found, _ in read], scores)
 
     async def _dense_if_possible(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_RERANKED = 100
 """Passages that are read again for one question, at most."""
-DEADLINE = 10.0
+DEADLINE = 20.0
 """Seconds that may take; then the hits stay in the order they had."""
 
 
@@ -42,7 +42,7 @@ class Reranker:
         """Load its model if that has not been done; None when it cannot be used."""
         return await self._scorer.load()
 
-    async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+    async def scores(self, query: str, texts: Sequence[str], seconds: float = DEADLINE) -> list[float]:
         """Return how well each text answers the query; PluginError says why that cannot be told."""
         found = await self.load()
         if found is None:
@@ -54,7 +54,7 @@ class Reranker:
             )
         items = [{"query": query, "text": text} for text in texts]
         with self._telemetry.inference_span(self.name):
-            made = await guard.call(found, "score_many", items, None, deadline=time.monotonic() + DEADLINE)
+            made = await guard.call(found, "score_many", items, None, deadline=time.monotonic() + seconds)
         if len(made) != len(items):
             raise PluginError(
                 f"The scorer {self.name} gave {len(made)} scores for {len(items)} hits; mend the plugin.",
