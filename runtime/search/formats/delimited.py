@@ -93,9 +93,9 @@ class _Rows:
         first = next(lines, "")
         self._before = 1 if _told(first) else 0
         csv.field_size_limit(LONGEST_FIELD)
-        self._rows = csv.reader(
-            lines if self._before else chain([first], lines), delimiter=delimiter, skipinitialspace=True
-        )
+        self._ended = False
+        rest = self._noting(lines if self._before else chain([first], lines))
+        self._rows = csv.reader(rest, delimiter=delimiter, skipinitialspace=True)
         self.line = 1
 
     def next(self) -> list[str] | None:
@@ -108,9 +108,16 @@ class _Rows:
                 f"a value is longer than {LONGEST_FIELD // 2**20} MiB, so a quote is never closed; close it. "
                 f"All up to line {self._before + self._rows.line_num} is left out."
             ) from None
+        if row is not None and self._ended:
+            # Only inside quotes does a row ask for lines that there are not.
+            raise BadLine("a quote is never closed; close it. All from here on is left out.")
         if row is not None and not _is_text(row):
             raise BadLine("not in the encoding of the rest; save the file as UTF-8.")
         return row
+
+    def _noting(self, lines: Iterator[str]) -> Iterator[str]:
+        yield from lines
+        self._ended = True
 
 
 def _is_text(row: Sequence[str]) -> bool:

@@ -35,7 +35,7 @@ def read_docx(source: Source) -> Iterator[Piece]:
             f"This is no DOCX that can be read ({type(error).__name__}); save it anew with a word processor."
         ) from None
     source.advance(source.path.stat().st_size)
-    return cut_blocks(_Body(levels).blocks(document.element.body), title or source.path.name)
+    return cut_blocks(_Body(levels).blocks(document.element.body), title or source.name)
 
 
 def _weigh(source: Source) -> None:

@@ -13,7 +13,11 @@ LEGACY = ("cp1252", "cp1250", "cp1251", "cp1253", "shift_jis", "gb18030", "big5"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _SAMPLE = 32 * 1024
 _BINARY = 0.01
-"""Share of NUL bytes from which on a file is not taken for text."""
+"""Share of NUL bytes, or of control characters, from which on a file is not taken for text."""
+_STRAY = 16
+"""Control characters that a text may have in any case."""
+_CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32)])
+"""Bytes below the space that no text has; 27 begins the shifts of Japanese mail."""
 
 
 class Judge(Protocol):
@@ -111,6 +115,13 @@ class Guess:
         if best is None:
             raise NotReadable("The encoding of the file cannot be told; save it as UTF-8.")
         return best.encoding
+
+
+def looks_binary(data: bytes) -> bool:
+    """Whether the beginning has more control characters than any text; one of UTF-16 says so by its mark."""
+    beginning = data[:_SAMPLE]
+    controls = len(beginning) - len(beginning.translate(None, _CONTROLS))
+    return not marked(data) and controls > max(_STRAY, _BINARY * len(beginning))
 
 
 def marked(block: bytes) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runtime.search.data import Piece
-from runtime.search.formats.encoding import marked
+from runtime.search.formats.encoding import looks_binary, marked
 from runtime.search.formats.sections import Block, cut_blocks
 from runtime.search.formats.source import NotReadable, Source
 
@@ -46,11 +46,13 @@ def read_html(source: Source) -> Iterator[Piece]:
         raise NotReadable(f"The page is larger than {LARGEST // 2**20} MiB; split it, or save it as text.")
     data = source.path.read_bytes()
     source.advance(len(data))
+    if looks_binary(data):
+        raise NotReadable("This looks like a binary file, not a page; leave it out.")
     root = _parse(decode(data), source)
     if root is None:
         return iter(())
     title = " ".join("".join(root.xpath("//head/title[1]//text()")).split())
-    return cut_blocks(_Page(_main(root)).blocks(), title or source.path.name)
+    return cut_blocks(_Page(_main(root)).blocks(), title or source.name)
 
 
 def decode(data: bytes) -> str:

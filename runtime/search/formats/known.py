@@ -39,8 +39,8 @@ FORMATS = (
     TEXT,
     Format("markdown 1", (".md", ".markdown"), read_markdown, Unicode),
     Format("json lines 1", (".jsonl", ".ndjson"), read_json_lines, Bytes),
-    Format("delimited 1", (".csv", ".tsv"), read_delimited, Guess),
-    Format("html 1", (".html", ".htm", ".xhtml"), read_html, Bytes),
+    Format("delimited 2", (".csv", ".tsv"), read_delimited, Guess),
+    Format("html 2", (".html", ".htm", ".xhtml"), read_html, Bytes),
     Format("pdf 1", (".pdf",), read_pdf, Bytes),
     Format("docx 1", (".docx",), read_docx, Bytes),
 )

@@ -17,7 +17,7 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 
 def read_markdown(source: Source) -> Iterator[Piece]:
     """Yield passages that never cross a heading; the title is the path of headings down to there."""
-    name = source.path.name
+    name = source.name
     section = Section(name)
     headings: list[str] = []
     code_lines = CodeLines()

@@ -27,7 +27,7 @@ def read_pdf(source: Source) -> Iterator[Piece]:
     if source.path.stat().st_size > LARGEST:
         raise NotReadable(f"The file is larger than {LARGEST // 2**20} MiB; split it.")
     reader = _open(source)
-    return _pieces(source, reader, _title(reader) or source.path.name)
+    return _pieces(source, reader, _title(reader) or source.name)
 
 
 def _open(source: Source) -> PdfReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,3 +29,8 @@ class Source:
     encoding: str
     advance: Advance
     complain: Complain
+
+    @property
+    def name(self) -> str:
+        """The file's name as a text, also where its bytes are none."""
+        return os.fsencode(self.path.name).decode(errors="backslashreplace")

@@ -13,7 +13,7 @@ _READ_AHEAD = 32 * 1024
 
 def read_text(source: Source) -> Iterator[Piece]:
     """Yield passages of plain text; the title is the file's name."""
-    section = Section(source.path.name)
+    section = Section(source.name)
     for number, line in numbered_lines(source):
         yield from section.add(number, line)
     yield from section.finish()

@@ -102,6 +102,15 @@ def test_a_quote_that_is_never_closed_is_said_where_it_begins(
     assert pieces[-1].text == "Row 59999 of many."
 
 
+def test_a_quote_that_is_open_at_the_end_does_not_swallow_the_rest_unsaid(
+    read: Read, complaints: Complaints
+) -> None:
+    pieces = read("a.csv", 'id,text\n1,"closed\nhere"\n2,"open,here\n3,c\n4,d\n')
+    assert [p.text for p in pieces] == ["closed\nhere"]
+    assert complaints == [(4, "a quote is never closed; close it. All from here on is left out.")]
+    assert [p.text for p in read("b.csv", 'id,text\n1,"closed at the end"')] == ["closed at the end"]
+
+
 def test_a_line_without_end_is_left_out(
     read: Read, complaints: Complaints, monkeypatch: pytest.MonkeyPatch
 ) -> None:

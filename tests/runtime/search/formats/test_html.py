@@ -129,3 +129,15 @@ def test_a_page_that_is_too_large_is_refused(read: Read, monkeypatch: pytest.Mon
     monkeypatch.setattr(html, "LARGEST", 10)
     with pytest.raises(NotReadable, match=r"\.$"):
         read("a.html", "<p>More than ten bytes.</p>")
+
+
+def test_bytes_that_are_no_page_are_refused(read: Read) -> None:
+    with pytest.raises(NotReadable, match="looks like a binary file"):
+        read("a.html", bytes(range(256)) * 20)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "iso2022_jp", "shift_jis"])
+def test_a_page_in_another_alphabet_is_no_binary_file(read: Read, encoding: str) -> None:
+    page = f'<meta charset="{encoding}"><p>{"梟は夜に狩りをする。" * 20}</p>'
+    (piece,) = read("a.html", page.encode(encoding))
+    assert piece.text.startswith("梟は夜に")

@@ -1,5 +1,6 @@
 """Reading plain text."""
 
+import os
 from collections.abc import Callable
 
 from runtime.search.data import Piece
@@ -21,3 +22,8 @@ def test_a_text_without_end_is_read_in_parts_and_lines_stay_right(read: Read) ->
     )
     assert all(p.text.startswith(f"This is line number {p.line} of") for p in pieces)
     assert all(len(p.text) <= PROSE_LIMIT for p in pieces)
+
+
+def test_a_file_whose_name_is_no_text_is_read_and_shown_all_the_same(read: Read) -> None:
+    (piece,) = read(os.fsdecode(b"\xff owls.txt"), "Owls hunt.")
+    assert piece.title == "\\xff owls.txt"
