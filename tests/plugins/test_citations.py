@@ -41,7 +41,29 @@ async def test_a_source_says_where_it_is_from() -> None:
         update={"passages": PASSAGES}
     )
     (source,) = await Citations().run({}, params, None)  # type: ignore[arg-type]
-    assert source == {"number": 1, "id": "a", "text": "Text a.", "score": 0.5, "source": {"path": "a"}}
+    about = {"id": "a", "text": "Text a.", "score": 0.5, "source": {"path": "a"}}
+    assert source == {"number": 1, **about, "quotes": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("Owls hunt at night. [1]", ["Owls hunt\n  at night."]),
+        ("Owls hunt at night [1]. They see well. [1]", ["Owls hunt\n  at night", "They see well."]),
+        ("They see well. [2] [1]", ["They see well."]),
+        ("They see well. [2, 1] They see well. [1]", ["They see well."]),
+        ("At night owls hunt. [1]", []),
+        ("Larks sing. [2] They see well. [1]", ["They see well."]),
+        ("They see (very) well. [1]", []),
+        ("[1]", []),
+        ("word " * 1_000 + "[1]", []),
+    ],
+)
+async def test_what_is_quoted_word_by_word_is_pointed_at(text: str, quoted: list[str]) -> None:
+    passage = {"id": "a", "text": "Intro. Owls hunt\n  at night. They see well."}
+    params = Cited.model_validate({"text": text, "from": "passages"})
+    found = await Citations().run({}, params.model_copy(update={"passages": [passage]}), None)  # type: ignore[arg-type]
+    assert [passage["text"][place["start"] : place["end"]] for place in found[0]["quotes"]] == quoted
 
 
 @pytest.mark.parametrize(
