@@ -51,7 +51,9 @@ _HTTP_SENTENCES = {
 
 
 def status_of(error: errors.HubbubError) -> int:
-    """Return the HTTP status of an error: that of the nearest class in the table."""
+    """Return the HTTP status of an error: of the nearest class in the table; 504 for what took too long."""
+    if isinstance(error, errors.LimitExceeded) and error.limit == "timeout":
+        return 504
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_EXCEL: Final = re.compile(r"\ufeff?sep=(.)\r?\n?", re.IGNORECASE)
+"""A first line by which Excel is told the delimiter."""
 _FALLBACKS: Final = ["cp1252", "cp1250", "cp1251", "utf_16_le", "utf_16_be", "shift_jis", "gb18030", "koi8_r"]
 
 
@@ -68,8 +71,11 @@ def read_table(path: Path) -> Table:
     encoding = _encoding(path)
     try:
         with path.open(encoding=encoding, newline="") as file:
-            delimiter = _delimiter(file, path)
-            file.seek(0)
+            told = _EXCEL.fullmatch(file.readline(_BLOCK))
+            begin = file.tell() if told else 0
+            file.seek(begin)
+            delimiter = told[1] if told else _delimiter(file, path)
+            file.seek(begin)
             return _read(file, path, encoding, delimiter)
     except UnicodeDecodeError as error:
         raise InvalidInput(

@@ -18,7 +18,7 @@ from tritonclient.utils import InferenceServerException
 
 from runtime.settings import HubLimits, HubSettings
 from tests.hub.conftest import RealHub
-from tests.runtime.inference.making import echo, linear, put, trees
+from tests.runtime.inference.making import echo, endless, linear, put, trees
 
 TYPES = [
     ("BOOL", TensorProto.BOOL, np.bool_),
@@ -291,6 +291,20 @@ async def test_a_queue_that_is_full_says_when_to_come_back(tmp_path: Path) -> No
         assert {answer.status for answer in found} == {200, 429}
         assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
         assert "requests waiting" in (await refused[0].json())["error"]
+    finally:
+        await hub.stop()
+
+
+async def test_a_model_that_takes_too_long_is_a_timeout(tmp_path: Path) -> None:
+    put(tmp_path / "models", "endless", 1, endless(), toml="batches = true")
+    hub = RealHub(tmp_path)
+    await hub.serve(inference={"timeout": 2})
+    try:
+        await ready(hub)
+        sent = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]}
+        status, answer = await hub.ask("POST", "/v2/models/endless/infer", sent)
+        assert status == 504
+        assert "no answer within 2 s; send fewer rows, or raise [inference] timeout" in answer["error"]
     finally:
         await hub.stop()
 

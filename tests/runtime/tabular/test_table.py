@@ -61,6 +61,14 @@ def test_empty_lines_are_no_rows_and_a_line_break_in_quotes_is_text(tmp_path: Pa
     assert texts(table, "a") == ["one\ntwo", "3"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_first_line_that_tells_the_delimiter_is_no_line_of_names(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("sep=;\r\na;won\r\n1,5;0\r\n2,5;1\r\n", encoding)
+    table = read_table(path)
+    assert (texts(table, "a"), table.delimiter) == (["1,5", "2,5"], ";")
+
+
 def test_a_column_without_a_name_is_called_by_its_place(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(",won\n1,0\n2,1\n")
