@@ -100,12 +100,12 @@ class Personal:
         group = params.group(ctx.tenant, user)
         business = params.of(group)
         rules = business.rules
-        history, file, newest = await asyncio.gather(
-            did.history(user, _HISTORY), did.fitted(), did.newest(_NEW)
-        )
+        # Before the reads: a look at the file would wait for the threads that read.
+        file = await did.fitted()
+        ranker = await self._models.get(file) if file else None
+        history, newest = await asyncio.gather(did.history(user, _HISTORY), did.newest(_NEW))
         past = past_of(history)
         hidden = rules.block | past.dismissed | (frozenset() if business.again else frozenset(past.had))
-        ranker = await self._models.get(file) if file else None
         ranked: Sequence[tuple[str, float]]
         if ranker:
             new = ranker.strange([id for id in newest if id not in hidden])

@@ -320,6 +320,11 @@ class CatalogueItem:
     tags: Sequence[str] = ()
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def deleted(self) -> bool:
+        """Whether it was sent with `deleted: true`: it is never recommended."""
+        return self.fields.get("deleted") is True
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

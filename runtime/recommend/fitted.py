@@ -72,14 +72,19 @@ class Fitted:
         """Return a row for each item that came later: how much those that are like it say of it."""
         return neighbours(describe(strange, self.words), self.parts.features)
 
-    def reasons(self, had: Sequence[int], item: int, most: int = 2) -> list[int]:
-        """Return the items among those a user had that speak most for this one."""
-        if not had or item >= len(self.users):
-            return []
-        weights = self.parts.ease[np.asarray(had), item]
-        said = np.asarray(weights.toarray() if hasattr(weights, "toarray") else weights).ravel()
-        best = np.argsort(-said)[:most]
-        return [had[place] for place in best if said[place] > 0 and said[place] >= said[best[0]] / 2]
+    def reasons(self, had: Sequence[int], items: Sequence[int], most: int = 2) -> list[list[int]]:
+        """Return for each item the ones among those a user had that speak most for it."""
+        known = [item for item in items if item < len(self.users)]
+        if not had or not known:
+            return [[] for _ in items]
+        weights = self.parts.ease[np.ix_(had, known)]
+        said = weights.toarray() if hasattr(weights, "toarray") else weights
+        order = np.argsort(-said, axis=0)[:most]
+        found = {}
+        for item, column, best in zip(known, said.T.tolist(), order.T.tolist(), strict=True):
+            least = column[best[0]] / 2
+            found[item] = [had[place] for place in best if column[place] > 0 and column[place] >= least]
+        return [found.get(item, []) for item in items]
 
 
 def save(fitted: Fitted, path: Path) -> None:

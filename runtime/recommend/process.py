@@ -56,7 +56,7 @@ def fit_tenant(database: sqlite3.Connection, path: Path, tenant: str, most_items
     parts = fit(sample, catalogue, comparison.choice)
     parts = replace(parts, ease=lightened(parts.ease))
     known = set(sample.items)
-    strange = [item for item in items if item.id not in known][:_NEW_ITEMS]
+    strange = [item for item in items if item.id not in known and not item.deleted][:_NEW_ITEMS]
     words = vocabulary(items)
     users = np.bincount(sample.item, minlength=len(sample.items))
     expected = neighbours(describe(strange, words), parts.features)

@@ -148,10 +148,9 @@ class Ranker:
         had = fitted.known(past.had)
         if not fitted.recipe(had, past.back).ease:
             return {item: [] for item in items}
-        places = {item: fitted.place.get(item, len(fitted.items)) for item in items}
-        return {
-            item: [fitted.items[one] for one in fitted.reasons(had, place)] for item, place in places.items()
-        }
+        places = [fitted.place.get(item, len(fitted.items)) for item in items]
+        speak = fitted.reasons(had, places)
+        return {item: [fitted.items[one] for one in each] for item, each in zip(items, speak, strict=True)}
 
     def title(self, item: str) -> str:
         """Return what people call an item: its title when the models were fitted, else its id."""

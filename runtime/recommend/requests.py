@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import math
+import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import orjson
 
@@ -95,9 +96,20 @@ def _item(row: Any, where: str) -> CatalogueItem:
     if not isinstance(tags, list) or len(tags) > MAX_TAGS:
         raise InvalidInput(f"{where}: tags is a list of at most {MAX_TAGS} texts; mend it.")
     fields["tags"] = [_id({"tags": tag}, "tags", where) for tag in tags]
-    if len(orjson.dumps(row)) > MAX_ITEM:
+    if not isinstance(row.get("deleted", False), bool):
+        raise InvalidInput(f"{where}: deleted is {_shown(row['deleted'])}; it is true or false, mend it.")
+    if _size(row, where) > MAX_ITEM:
         raise TooLarge(f"{where} has over {MAX_ITEM // 1024} KiB; keep long texts elsewhere.")
     return item_of(fields)
+
+
+def _size(row: Any, where: str) -> int:
+    try:
+        return len(orjson.dumps(row))
+    except orjson.JSONEncodeError:
+        raise InvalidInput(
+            f"{where} has a whole number of over 64 bits or text that is not Unicode; mend it."
+        ) from None
 
 
 def _id(row: Mapping[str, Any], name: str, where: str) -> str:
@@ -112,7 +124,7 @@ def _id(row: Mapping[str, Any], name: str, where: str) -> str:
 
 
 def _one_line(text: str) -> bool:
-    return not any(char < " " or char == "\x7f" for char in text)
+    return not any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in text)
 
 
 def _moment(value: Any, where: str, now: float) -> float:
@@ -122,7 +134,7 @@ def _moment(value: Any, where: str, now: float) -> float:
             at = _unix(value)
         except ValueError:
             at = None
-    if isinstance(at, bool) or not isinstance(at, int | float) or not math.isfinite(at) or at < 0:
+    if not _is_number(at) or at < 0:
         raise InvalidInput(
             f"{where}: at is {_shown(value)}; it is Unix seconds or ISO 8601 text since 1970, send that."
         )
@@ -131,6 +143,13 @@ def _moment(value: Any, where: str, now: float) -> float:
     if at > now + _AHEAD:
         raise InvalidInput(f"{where}: at is more than a day in the future; send what has happened.")
     return float(at)
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether it is one that SQLite can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _unix(text: str) -> float:
@@ -142,7 +161,7 @@ def _unix(text: str) -> float:
 def _number(value: Any, where: str) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not _is_number(value):
         raise InvalidInput(f"{where}: value is {_shown(value)}; it is a finite number, or left out.")
     return float(value)
 
@@ -160,7 +179,7 @@ def _check_object(row: Any, where: str) -> None:
 def _shown(value: Any) -> str:
     if value is None:
         return "missing"
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else json.dumps(value)  # orjson has no endless or long numbers
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 

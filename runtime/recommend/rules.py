@@ -62,7 +62,9 @@ class Rules:
         return math.prod(self.boost[tag] for tag in set(item.tags) if tag in self.boost)
 
     def allow(self, item: CatalogueItem) -> bool:
-        """Whether an item may be in the list; one whose field is missing may not."""
+        """Whether an item may be in the list; not one that was deleted, or whose field is missing."""
+        if item.deleted:
+            return False
         return self.condition is None or self.condition.holds({"item": dict(item.fields)})[0]
 
 
@@ -79,7 +81,11 @@ async def pick(ranked: Sequence[tuple[str, float]], k: int, rules: Rules, fetch:
         items = {item.id: item for item in await fetch([id for id, _ in part])}
         known = [(score, items.get(id) or CatalogueItem(id)) for id, score in part]
         # Conditions take their time, and others wait for the loop.
-        found += known if rules.plain else await asyncio.to_thread(rules.judge, known)
+        found += (
+            [each for each in known if rules.allow(each[1])]
+            if rules.plain
+            else await asyncio.to_thread(rules.judge, known)
+        )
         left = ranked[place][1] * rules.most if place < len(ranked) else 0.0
         if sum(score >= left for score, _ in found) >= wanted:
             break

@@ -76,6 +76,15 @@ async def test_an_item_whose_field_is_missing_is_not_shown_by_a_filter() -> None
     ]
 
 
+@pytest.mark.parametrize("rules", [Rules(), Rules(boost={"old": 2.0}), Rules(diversity=0.5)])
+async def test_a_deleted_item_is_never_shown(rules: Rules) -> None:
+    there = Shelf(
+        [CatalogueItem("a", fields={"deleted": True}), CatalogueItem("b", fields={"deleted": False})]
+    )
+    chosen = await pick([("a", 0.9), ("b", 0.8), ("c", 0.7)], 2, rules, there.fetch)
+    assert [item.id for _, item in chosen] == ["b", "c"]
+
+
 async def test_a_varied_list_is_not_all_of_one_kind() -> None:
     there = shelf([("new",)] * 20 + [("old",)] * 20)
     ranked = [(str(n), 1.0 - n / 100) for n in range(40)]
