@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from runtime.errors import CannotStart
+from runtime.errors import CannotStart, StorageError
 
 
 class AnswerLines:
@@ -43,7 +44,7 @@ class AnswerLines:
             raise CannotStart(f"{self._path} holds something else; name another --out, or move it away.")
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write the next lines."""
+        """Write the next lines; StorageError when the disk is full, or nothing can be written any more."""
         rest = list(lines)
         while rest and self._comparing:
             if (found := self._old.readline()) == rest[0]:
@@ -52,19 +53,31 @@ class AnswerLines:
             else:
                 self._cut()
         data = memoryview(b"".join(rest))
-        while data:
-            data = data[self._new.write(data) or 0 :]
+        with self._writing():
+            while data:
+                data = data[self._new.write(data) or 0 :]
 
     def finish(self) -> None:
         """Cut off what is behind the last line, and have it all on disk."""
         if self._comparing:
             self._cut()
-        os.fsync(self._new.fileno())
+        with self._writing():
+            os.fsync(self._new.fileno())
 
     def close(self) -> None:
         """Close it as it is."""
         self._old.close()
         self._new.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(
+                f"{self._path} cannot be written any more ({error.strerror}); mend that, then run this "
+                "again: it goes on where it was."
+            ) from error
 
     def _cut(self) -> None:
         self._comparing = False

@@ -84,8 +84,9 @@ def summary(batch: Mapping[str, Any], progress: BatchProgress) -> str:
     cost = f"{batch['cost_usd']:.4f} USD"
     if unpriced := batch["unpriced_calls"]:
         cost += f" and {unpriced} calls at a price that is not known"
+    rows = f"{batch['rows']} row{'' if batch['rows'] == 1 else 's'}"
     return (
-        f"{batch['graph']}: {batch['rows']} rows, {', '.join(parts)}; {progress.seconds():.1f} s, "
+        f"{batch['graph']}: {rows}, {', '.join(parts)}; {progress.seconds():.1f} s, "
         f"{progress.rate(batch):.1f} rows/s, {cost}"
     )
 

@@ -41,7 +41,8 @@ async def chunks(
     view = await RunView.of(engine, stored.tenant, await run_of(engine, stored))
     writer = ResponseStreamWriter(stored.request, view.run.graph, about_of(stored), after)
     seen = None if ours or after < 0 else view.start + after // _PARTS
-    async with aclosing(said_by(view, seen)) as words:
+    settled = seen is None and view.run.status.final
+    async with aclosing(said_by(view, seen, settled=settled)) as words:
         async for word in words:
             yield _chunk(writer, word, view.start)
 
@@ -60,7 +61,7 @@ async def whole(engine: Engine, stored: StoredResponse) -> JsonObject:
         return {**begun, "status": "failed", "error": {"code": code, "message": str(error)}}
     view = await RunView.of(engine, stored.tenant, run)
     writer = ResponseStreamWriter(stored.request, run.graph, about_of(stored))
-    async with aclosing(said_by(view)) as words:
+    async with aclosing(said_by(view, settled=True)) as words:
         async for word in words:
             _chunk(writer, word, view.start)
     return writer.answer

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from hub.endpoint import Anything, Call
-from hub.routes.run_view import RunView
+from hub.routes.run_view import Look, RunView
 from runtime.errors import Conflict, HubbubError, InvalidInput, ModelError, StepFailed
 from runtime.gateway.relaying import Dialect, read_as
 from runtime.records import Run, RunOptions, RunStatus
@@ -87,25 +87,46 @@ class Word(NamedTuple):
     delta: Delta
 
 
-async def said_by(view: RunView, seen: int | None = None) -> AsyncGenerator[Word, None]:
+async def said_by(
+    view: RunView, seen: int | None = None, *, settled: bool = False
+) -> AsyncGenerator[Word, None]:
     """Yield what a run says, from its beginning: live, and from its thread's log what was said before.
 
     `seen` is the seq up to which a client has it already.  Restarted when a step takes something back
-    that was said, the run's own error when it fails.
+    that was said, the run's own error when it fails.  `settled` says that the run is over: what was taken
+    back is left out then.
     """
     said, last = Said(seen), view.start
-    async with aclosing(view.looks()) as looks:
-        async for look in looks:
-            for event in look.events:
-                last = event.seq
-                if word := said.word(event):
-                    yield word
+    async with aclosing(view.looks()) as looks, aclosing(_events(looks, settled=settled)) as events:
+        async for event in events:
+            last = event.seq
+            if word := said.word(event):
+                yield word
     run = await view.ended()
     if run.status is not RunStatus.SUCCESS:
         raise failure_of(run)
     if not said.texts:
         yield Word(last, Delta(text=_text(run.output or {})))
     yield Word(last, Delta(usage=said.usage, finish="stop"))
+
+
+async def _events(looks: AsyncIterator[Look], *, settled: bool) -> AsyncGenerator[Event, None]:
+    """Yield events as they come; of a run that is over, without the messages that were begun anew."""
+    held = list[Event]()
+    async for look in looks:
+        if settled:
+            held += look.events
+            continue
+        for event in look.events:
+            yield event
+    void = {
+        event.data["message_id"]: event.seq
+        for event in held
+        if event.method == "messages" and event.data["event"] == "error"
+    }
+    for event in held:
+        if event.method != "messages" or event.seq > void.get(event.data["message_id"], -1):
+            yield event
 
 
 class Said:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.cli.answer_lines import AnswerLines
-from runtime.errors import CannotStart
+from runtime.errors import CannotStart, StorageError
 
 LINES = [b'{"row":%d,"input":{"n":%d},"output":{}}\n' % (n, n) for n in range(1, 8)]
 WHOLE = b"".join(LINES)
@@ -78,3 +80,21 @@ def test_a_file_that_cannot_be_written_is_said(tmp_path: Path) -> None:
             AnswerLines(path)
     with pytest.raises(CannotStart, match="cannot be written"):
         AnswerLines(tmp_path / "no" / "out.jsonl")
+
+
+@pytest.mark.parametrize("pages", [[LINES], [LINES[:1], LINES[1:]]])
+def test_a_full_disk_is_one_sentence_and_what_fits_stays(tmp_path: Path, pages: list[list[bytes]]) -> None:
+    path, before = tmp_path / "out.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(WHOLE) - 10, before[1]))
+    try:
+        with pytest.raises(
+            StorageError, match=r"out\.jsonl cannot be written any more \(File too large\); mend"
+        ):
+            write(path, pages)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert WHOLE.startswith(path.read_bytes())
+    write(path, pages)
+    assert path.read_bytes() == WHOLE

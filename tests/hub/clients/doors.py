@@ -25,6 +25,7 @@ from hubbub import Delta, ModelError, ToolCall, Usage, hookimpl
 
 class Parrot:
     name = "parrot"
+    stumbled = False
 
     async def stream(self, request, ctx):
         last = request.messages[-1]
@@ -45,7 +46,8 @@ class Parrot:
             yield Delta(reasoning="hm, ")
             yield Delta(reasoning="yes")
             yield Delta(signature="c2ln")
-        if said == "break":
+        if said == "break" or (said == "stumble twice" and not self.stumbled):
+            self.stumbled = True
             yield Delta(text="half")
             raise ModelError("The parrot broke; ask again.")
         if said in ("auth", "quota", "rate_limit", "overloaded", "too_long", "refused", "timeout"):

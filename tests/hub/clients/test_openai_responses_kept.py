@@ -12,7 +12,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from runtime.settings import AuthSettings
-from tests.hub.clients.doors import MODELS, answering
+from tests.hub.clients.doors import ECHO, MODELS, answering
 from tests.hub.conftest import RealHub
 
 BOTH = pytest.mark.parametrize("model", ["parrot", "echo"])
@@ -196,3 +196,18 @@ async def test_a_response_is_its_tenants_alone(hub: RealHub, tmp_path: Path) -> 
         await clients[1].responses.create(model="parrot", input="repeat", previous_response_id=ids[0])
     for each in clients:
         await each.close()
+
+
+async def test_a_step_that_began_its_words_anew_ends_the_stream_and_the_whole_answer_is_there_later(
+    hub: RealHub, client: AsyncOpenAI
+) -> None:
+    again = ECHO.replace('"echo"', '"again"').replace("next   =", "retry  = 1\nnext   =")
+    hub.world.write(again=again)
+    await hub.world.engine.graphs.edited({"again"})
+    events = await seen(await client.responses.create(model="again", input="stumble twice", stream=True))
+    assert (events[-1].type, events[-1].code) == ("error", "restarted")
+    found = await ended(client, events[0].response.id)
+    assert (found.status, found.output_text.split()) == ("completed", ["stumble", "twice"])
+    told = await seen(await client.responses.retrieve(found.id, stream=True))
+    assert told[-1].type == "response.completed"
+    assert told[-1].response.output_text.split() == ["stumble", "twice"]
