@@ -108,8 +108,12 @@ class Personal:
         hidden = rules.block | past.dismissed | (frozenset() if business.again else frozenset(past.had))
         ranked: Sequence[tuple[str, float]]
         if ranker:
-            new = ranker.strange([id for id in newest if id not in hidden])
-            ranked = await asyncio.to_thread(ranker.rank, past, await did.items(new) if new else [], hidden)
+            strange = ranker.strange([id for id in newest if id not in hidden])
+            new = await did.items(strange) if strange else []
+            if ranker.quick(past, new):
+                ranked = ranker.rank(past, new, hidden)
+            else:
+                ranked = await asyncio.to_thread(ranker.rank, past, new, hidden)
         else:
             popular = dict(await did.popular())
             most = max(popular.values(), default=1)

@@ -18,6 +18,8 @@ LONGEST = 5000
 """Items of a ranking."""
 _KEPT = 16
 """Tenants whose models a process holds."""
+_QUICK = 500_000
+"""Weights that are summed up within half a millisecond."""
 _AWAY = 86_400.0
 """Seconds between the first and the last of what somebody did who came back."""
 
@@ -111,18 +113,19 @@ class Ranked(Sequence[tuple[str, float]]):
 
 
 class Ranker:
-    """Ranks by models of one tenant.  Its methods compute: call them in a thread."""
+    """Ranks by models of one tenant.  `rank` computes: call it in a thread, unless it is `quick`."""
 
     def __init__(self, fitted: Fitted) -> None:
         self.fitted = fitted
         self._strange: tuple[Any, Any] = (None, None)
+        self._asked: tuple[Past | None, list[int]] = (None, [])
 
     def rank(self, past: Past, new: Sequence[CatalogueItem], hidden: frozenset[str]) -> Ranked:
         """Return ids and scores, best first, but those that are hidden; `new` came after the fit."""
         import numpy as np
 
         fitted = self.fitted
-        scores, ids = fitted.score(fitted.known(past.had), past.back), fitted.items
+        scores, ids = fitted.score(self._known(past), past.back), fitted.items
         if new:
             expected = self._expected(new) @ scores[: len(fitted.users)]
             scores = np.concatenate([scores, fitted.share * expected])
@@ -130,6 +133,18 @@ class Ranker:
         scores[[fitted.place[id] for id in hidden if id in fitted.place]] = -1.0
         best = np.argsort(-scores, kind="stable")[:LONGEST]
         return Ranked(ids, best[scores[best] >= 0], scores)
+
+    def quick(self, past: Past, new: Sequence[object]) -> bool:
+        """Whether ranking takes less time than a thread does."""
+        return not new and len(past.had) * len(self.fitted.items) < _QUICK
+
+    def _known(self, past: Past) -> list[int]:
+        """Return the numbers of what somebody had; it is asked for three times in a row."""
+        asked, known = self._asked
+        if asked is not past:
+            known = self.fitted.known(past.had)
+            self._asked = past, known
+        return known
 
     def strange(self, ids: Sequence[str]) -> list[str]:
         """Return those ids that the models do not know."""
@@ -145,7 +160,7 @@ class Ranker:
     def reasons(self, past: Past, items: Sequence[str]) -> dict[str, list[str]]:
         """Return for each item those of the past that speak most for it."""
         fitted = self.fitted
-        had = fitted.known(past.had)
+        had = self._known(past)
         if not fitted.recipe(had, past.back).ease:
             return {item: [] for item in items}
         places = [fitted.place.get(item, len(fitted.items)) for item in items]
@@ -164,4 +179,4 @@ class Ranker:
 
     def method(self, past: Past) -> str:
         """Say by what somebody with this past is recommended to."""
-        return self.fitted.recipe(self.fitted.known(past.had), past.back).name
+        return self.fitted.recipe(self._known(past), past.back).name
