@@ -55,6 +55,7 @@ class Store:
             self.id: int = row[0]
             make_keyword_table(connection, self.id)
         self._keywords = keyword_table(self.id)
+        self._repeats: dict[str, int] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -85,6 +86,7 @@ class Store:
 
     def begin(self, path: str) -> tuple[int, int]:
         """Start to read a document; return its id and the generation of this reading."""
+        self._repeats.clear()
         with self.transaction():
             row = self.connection.execute(
                 "INSERT INTO documents (collection, path, sha256, size, mtime_ns, generation)"
@@ -125,7 +127,8 @@ class Store:
     def _add(self, document: int, generation: int, path: str, piece: Piece) -> bool:
         spans = json.dumps([end for span in piece.spans for end in span], separators=(",", ":"))
         metadata = orjson.dumps(dict(piece.metadata)).decode()
-        occurrence = 0
+        first = self._key(path, piece, 0)
+        occurrence = self._repeats.get(first, 0)
         while True:
             key = self._key(path, piece, occurrence)
             row = self.connection.execute(
@@ -134,6 +137,9 @@ class Store:
             if row is None or row[1] < generation:
                 break
             occurrence += 1  # the same passage twice in one document
+        if occurrence:
+            # The next one need not look again at all those before it.
+            self._repeats[first] = occurrence + 1
         if row is None:
             self._insert(key, document, generation, piece, spans, metadata)
             return True

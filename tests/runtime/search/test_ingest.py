@@ -197,6 +197,19 @@ def test_the_same_passage_twice_in_a_document_is_stored_twice_and_stays_so(
     assert index().passages == 1
 
 
+def test_rows_that_repeat_cost_no_more_than_rows_that_do_not(store: Store, docs: Path, index: Index) -> None:
+    (docs / "a.csv").write_text("level,said\n" + "info,nothing new\n" * 400)
+    looked: list[str] = []
+    store.connection.set_trace_callback(lambda sql: looked.append(sql) if "WHERE key" in sql else None)
+    index()
+    assert len(texts(store)) == 400
+    assert len([sql for sql in looked if sql.startswith("SELECT")]) < 1_000
+    store.connection.set_trace_callback(None)
+    (docs / "a.csv").write_text("level,said\n" + "info,nothing new\n" * 300)
+    assert index().passages == 0
+    assert len(texts(store)) == 300
+
+
 def test_metadata_can_be_filtered_by_and_follows_changes(store: Store, docs: Path, index: Index) -> None:
     (docs / "a.jsonl").write_text('{"text": "Owls.", "year": 2020, "tags": ["bird", "night"], "ok": true}\n')
     index()
