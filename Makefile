@@ -48,8 +48,9 @@ serve: $(READY)
 ifneq ($(wildcard ../shared/models/.),)
 test: export HUBBUB_MODELS ?= $(abspath ../shared/models)
 endif
+# In the order of the folders: those whose files take longest, for they start programs, begin.
 test: lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from hub.cli.output import say
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
@@ -29,6 +26,7 @@ def command(target: Target, thread: str, answer: str | None, question: str | Non
     ANSWER is a choice, a choice with a note ("reject: too long"), JSON, or text; without it you are asked.
     """
     from hub.cli.chat import go_on
+    from hub.cli.questions import ask, understood
     from hub.cli.workspace import open_door
     from runtime.errors import Conflict
 
@@ -45,47 +43,6 @@ def command(target: Target, thread: str, answer: str | None, question: str | Non
             raise Conflict(f"{len(waiting)} questions wait; name one with --question ({ids}).")
         given = {waiting[0].id: understood(waiting[0], answer)} if answer is not None else ask(waiting)
         return 0 if given and go_on(door, thread, given, since) else 1
-
-
-def ask(waiting: Sequence[Asked]) -> Mapping[str, Any]:
-    """Ask the person at the terminal; what has no answer, because they left, is missing."""
-    given = {}
-    for each in waiting:
-        say(f"\n{describe(each)}")
-        try:
-            given[each.id] = understood(each, input("answer> ").strip())
-        except (EOFError, KeyboardInterrupt):
-            click.echo()
-            break
-    return given
-
-
-def describe(asked: Asked) -> str:
-    """Return a question as a person reads it."""
-    value = asked.value
-    if not isinstance(value, Mapping) or "choices" not in value:
-        return f"The run asks: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
-    shown = [f"{name}: {_text(each)}" for name, each in (value.get("show") or {}).items()]
-    choices = ", ".join(map(str, value["choices"]))
-    return "\n".join(
-        [*shown, f"{value.get('step', 'The run')} waits for one of: {choices} (or `CHOICE: a note`)"]
-    )
-
-
-def understood(asked: Asked, text: str) -> Any:
-    """Return what a person typed as the answer to a question: a choice with its note, JSON, or text."""
-    choices = asked.value.get("choices") if isinstance(asked.value, Mapping) else None
-    if choices:
-        choice, _, note = text.partition(":")
-        return {"choice": choice.strip(), "note": note.strip()} if note.strip() else choice.strip()
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 async def _waiting(door: Door, settings: Settings, thread: str) -> tuple[list[Asked], int]:

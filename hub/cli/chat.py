@@ -27,7 +27,7 @@ def command(target: Target, graph: str, thread: str | None) -> None:
 
     Ctrl-C stops an answer; Ctrl-C or Ctrl-D at the prompt ends the conversation.
     """
-    from hub.cli.answer import ask as answers
+    from hub.cli.questions import ask as answers
     from hub.cli.workspace import open_door
 
     thread = thread or str(uuid.uuid4())
@@ -57,7 +57,7 @@ def go_on(door: Door, thread: str, given: Mapping[str, Any], since: int) -> bool
 
     `since` is the last event of the thread so far.
     """
-    from hub.cli.answer import ask as answers
+    from hub.cli.questions import ask as answers
 
     while given:
         screen = asyncio.run(_answer(door, thread, given, since))
