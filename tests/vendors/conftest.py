@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from llmock.testing import LLMockServer
 
 from runtime.extensions.context import CallContext
@@ -33,6 +35,39 @@ def llmock(_llmock: LLMockServer) -> LLMockServer:
     """A server that answers as OpenAI and Anthropic do, and fails when it is told to."""
     _llmock.state.reset()
     return _llmock
+
+
+class Endless:
+    """A vendor whose answer never ends; `left` is set when its client has gone."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Write one word after the other."""
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n')
+                await asyncio.sleep(0.005)
+        finally:
+            self.left.set()
+
+
+@pytest.fixture
+async def endless() -> AsyncIterator[Endless]:
+    """A vendor whose answer never ends."""
+    vendor, app = Endless(), web.Application()
+    app.router.add_post("/v1/chat/completions", vendor.answer)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    vendor.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield vendor
+    await runner.cleanup()
 
 
 @pytest.fixture(scope="session")

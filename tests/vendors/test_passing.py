@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hubbub import Context, RawRequest
 from plugins import openai
-from tests.vendors.conftest import MARKER
+from tests.vendors.conftest import MARKER, Endless
 
 ANSWER = {
     "choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}],
@@ -54,30 +54,11 @@ async def test_the_proxy_that_the_environment_names_is_used(
     assert asked == [f"{base}/chat/completions"]
 
 
-async def test_who_leaves_mid_stream_ends_the_upstream_request(ctx: Context) -> None:
-    left = asyncio.Event()
-
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        try:
-            while True:
-                await response.write(b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n')
-                await asyncio.sleep(0.005)
-        finally:
-            left.set()
-
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", endless)
-    runner = web.AppRunner(app, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    provider: Any = openai.register_providers(openai.Settings(api_key=MARKER, base_url=url))[0]
+async def test_who_leaves_mid_stream_ends_the_upstream_request(ctx: Context, endless: Endless) -> None:
+    provider: Any = openai.register_providers(openai.Settings(api_key=MARKER, base_url=endless.url))[0]
     chunks = provider.relay(replace(REQUEST, stream=True), ctx)
     assert (await anext(chunks)).content
     await chunks.aclose()
     async with asyncio.timeout(10):
-        await left.wait()
+        await endless.left.wait()
     await provider.aclose()
-    await runner.cleanup()

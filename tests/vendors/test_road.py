@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aiohttp import web
 from llmock.scenarios import Fail, StreamFault
 from llmock.testing import LLMockServer
 from llmock.verdict import judge
@@ -20,7 +19,7 @@ from runtime.gateway.gateway import Gateway, GatewayModel
 from runtime.settings import Settings
 from runtime.telemetry import Telemetry
 from tests.runtime.gateway.test_gateway import Log, registered
-from tests.vendors.conftest import MARKER
+from tests.vendors.conftest import MARKER, Endless
 
 REQUEST = ChatRequest("", [{"role": "user", "content": "hello"}])
 
@@ -94,31 +93,12 @@ async def test_a_stream_that_stalls_ends_at_its_time(
     assert (await writer(ctx, *vendors, **limits).complete(REQUEST)).model == "anthropic:gpt-4o"
 
 
-async def test_who_leaves_ends_the_upstream_request(ctx: CallContext) -> None:
-    left = asyncio.Event()
-
-    async def endless(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        try:
-            while True:
-                await response.write(b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n')
-                await asyncio.sleep(0.005)
-        finally:
-            left.set()
-
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", endless)
-    runner = web.AppRunner(app, handler_cancellation=True)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    provider = openai.register_providers(openai.Settings(api_key=MARKER, base_url=url))[0]
+async def test_who_leaves_ends_the_upstream_request(ctx: CallContext, endless: Endless) -> None:
+    provider = openai.register_providers(openai.Settings(api_key=MARKER, base_url=endless.url))[0]
     begun = asyncio.Event()
     task = asyncio.create_task(writer(ctx, provider).complete(REQUEST, lambda _: begun.set()))
     await asyncio.wait_for(begun.wait(), 20)
     task.cancel()
     await asyncio.wait([task])
     async with asyncio.timeout(5):
-        await left.wait()
-    await runner.cleanup()
+        await endless.left.wait()
