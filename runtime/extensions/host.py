@@ -67,11 +67,6 @@ class Host:
     # ----------------------------------------------------------------------- calls
 
     @property
-    def crowded(self) -> bool:
-        """Whether a further call has to wait."""
-        return len(self.active) >= self.concurrency
-
-    @property
     def begun(self) -> int:
         """How many calls have begun."""
         return self._begun
