@@ -24,6 +24,13 @@ MARKER = "sk-marker-5f1d2c9ab7e04"
 """The key that every vendor is given here; nothing may ever show it."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _imported() -> None:
+    """Import the SDKs before any call's time runs: on a busy machine that takes longer than a token may."""
+    import anthropic  # noqa: F401
+    import openai  # noqa: F401
+
+
 @pytest.fixture(scope="session")
 def _llmock() -> Iterator[LLMockServer]:
     with LLMockServer() as server:
