@@ -5,21 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, Field
 
 from hubbub import Context, PluginError, Score, hookimpl
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from hubbub.text_models import TextModel, alike_in_length
 
 MAX_TOKENS = 512
 """What such models were made for: of query and text together, the longer one is cut."""
 MAX_CHARACTERS = 8 * MAX_TOKENS
 """As much of either as could be among these tokens."""
-_PADDING = ("[PAD]", "<pad>")
 
 
 class Settings(BaseModel):
@@ -46,37 +42,17 @@ class CrossEncoder:
     def __init__(self, settings: Settings) -> None:
         self.model = settings.model
         self._settings = settings
-        self._session: Any = None
-        self._tokenizer: Any = None
+        self._model: TextModel | None = None
         self._loading = threading.Lock()
 
     def load(self, folder: Path) -> None:
         """Read `model.onnx` and `tokenizer.json` from `folder`; takes about half a second, once."""
-        import onnxruntime
-        from tokenizers import Tokenizer
-
         with self._loading:
-            if self._session is not None:
-                return
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            tokenizer.enable_truncation(MAX_TOKENS)
-            padding = next((token for token in _PADDING if tokenizer.token_to_id(token) is not None), None)
-            if padding is None:
-                raise ValueError(f"its tokenizer has none of the tokens {' and '.join(_PADDING)}")
-            tokenizer.enable_padding(pad_id=tokenizer.token_to_id(padding), pad_token=padding)
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self._settings.threads
-            options.inter_op_num_threads = 1
-            # A spinning worker would take a core from the hub for nothing.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            # Without the arena, memory of a rare long batch goes back instead of staying for good.
-            options.enable_cpu_mem_arena = False
-            session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-            if session.get_outputs()[0].shape[-1] != 1:
-                raise ValueError("it has more than one logit for a pair")
-            self._tokenizer, self._session = tokenizer, session
+            if self._model is None:
+                model = TextModel(folder, max_tokens=MAX_TOKENS, threads=self._settings.threads)
+                if model.width != 1:
+                    raise ValueError("it has more than one logit for a pair")
+                self._model = model
 
     def score(self, item: Mapping[str, Any], ctx: Context | None) -> Score:
         """Score one pair, `{query, text}`."""
@@ -86,33 +62,19 @@ class CrossEncoder:
         """Score pairs in batches of similar length: the sigmoid of the logit of each."""
         import numpy as np
 
-        if self._session is None:
+        if self._model is None:
             raise PluginError(
                 "The scorer cross_encoder has no model; docs/search.md says where its files go.",
                 plugin="cross_encoder",
             )
-        pairs = [(str(item.get("query", "")), str(item.get("text", ""))) for item in items]
+        pairs = [
+            (str(item.get("query", ""))[:MAX_CHARACTERS], str(item.get("text", ""))[:MAX_CHARACTERS])
+            for item in items
+        ]
         logits = np.zeros(len(pairs), dtype=np.float64)
-        order = sorted(range(len(pairs)), key=lambda at: len(pairs[at][1]))
-        for start in range(0, len(order), self._settings.batch):
-            rows = order[start : start + self._settings.batch]
-            logits[rows] = self._read([pairs[row] for row in rows])
+        for rows in alike_in_length([len(text) for _, text in pairs], self._settings.batch):
+            logits[rows] = self._model.read([pairs[row] for row in rows])[0].reshape(len(rows))
         return [Score(float(value)) for value in 1.0 / (1.0 + np.exp(-logits))]
-
-    def _read(self, pairs: list[tuple[str, str]]) -> NDArray[np.float32]:
-        import numpy as np
-
-        cut = [(query[:MAX_CHARACTERS], text[:MAX_CHARACTERS]) for query, text in pairs]
-        encodings = self._tokenizer.encode_batch(cut)
-        known = {
-            "input_ids": [encoding.ids for encoding in encodings],
-            "attention_mask": [encoding.attention_mask for encoding in encodings],
-            "token_type_ids": [encoding.type_ids for encoding in encodings],
-        }
-        asked = [each.name for each in self._session.get_inputs()]
-        inputs = {name: np.array(known[name], dtype=np.int64) for name in asked}
-        logits: NDArray[np.float32] = self._session.run(None, inputs)[0]
-        return logits.reshape(len(pairs))
 
 
 @hookimpl

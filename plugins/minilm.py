@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
 from hubbub import Context, PluginError, hookimpl
+from hubbub.text_models import TextModel, alike_in_length
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,63 +45,37 @@ class MiniLM:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session: Any = None
-        self._tokenizer: Any = None
+        self._model: TextModel | None = None
         self._loading = threading.Lock()
 
     def load(self, folder: Path) -> None:
         """Read `model.onnx` and `tokenizer.json` from `folder`; takes about half a second, once."""
-        import onnxruntime
-        from tokenizers import Tokenizer
-
         with self._loading:
-            if self._session is not None:
-                return
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            tokenizer.enable_truncation(MAX_TOKENS)
-            tokenizer.enable_padding()
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self._settings.threads
-            options.inter_op_num_threads = 1
-            # A spinning worker would take a core from the hub for nothing.
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            # Without the arena, memory of a rare long batch goes back instead of staying for good.
-            options.enable_cpu_mem_arena = False
-            self._tokenizer = tokenizer
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            self._model = self._model or TextModel(
+                folder, max_tokens=MAX_TOKENS, threads=self._settings.threads, output="last_hidden_state"
             )
 
     def embed(self, texts: Sequence[str], ctx: Context | None) -> NDArray[np.float32]:
         """Return an array of shape (len(texts), 384); texts are taken in batches of similar length."""
         import numpy as np
 
-        if self._session is None:
+        if self._model is None:
             raise PluginError("The embedder minilm has no model; run `hubbub models pull`.", plugin="minilm")
         vectors = np.zeros((len(texts), self.size), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        for start in range(0, len(order), self._settings.batch):
-            rows = order[start : start + self._settings.batch]
-            vectors[rows] = self._embed_batch([texts[row] for row in rows])
+        for rows in alike_in_length([len(text) for text in texts], self._settings.batch):
+            tokens, mask = self._model.read([texts[row] for row in rows])
+            vectors[rows] = _unit_means(tokens, mask)
         return vectors
 
-    def _embed_batch(self, texts: list[str]) -> NDArray[np.float32]:
-        import numpy as np
 
-        encodings = self._tokenizer.encode_batch(texts)
-        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-        tokens = self._session.run(
-            ["last_hidden_state"],
-            {
-                "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
-                "attention_mask": mask,
-                "token_type_ids": np.zeros_like(mask),
-            },
-        )[0]
-        weights = mask[:, :, None].astype(np.float32)
-        means = (tokens * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
-        unit: NDArray[np.float32] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-        return unit
+def _unit_means(tokens: NDArray[np.float32], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the means of the token vectors, (texts, tokens, 384) to (texts, 384), made unit length."""
+    import numpy as np
+
+    weights = mask[:, :, None].astype(np.float32)
+    means = (tokens * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
+    unit: NDArray[np.float32] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 @hookimpl
