@@ -66,8 +66,11 @@ class CitationCheck:
 
 
 def _invented(params: Cited) -> str:
-    there = len(params.passages or [])
-    unknown = sorted(number for number in _claims(params.text) if not 1 <= number <= there)
+    passages = params.passages or []
+    there = len(passages)
+    # A passage that is quoted may have notes of its own.
+    notes = _claims(" ".join(str(passage.get("text") or "") for passage in passages)).keys()
+    unknown = sorted(_claims(params.text).keys() - notes - set(range(1, there + 1)))
     if not unknown:
         return ""
     named = ", ".join(f"[{number}]" for number in unknown[:_NAMED])

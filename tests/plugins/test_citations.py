@@ -91,3 +91,10 @@ async def test_a_strict_step_refuses_what_was_not_given() -> None:
     params = Cited.model_validate({"text": "One [4].", "from": "passages", "strict": True})
     with pytest.raises(InvalidInput, match=r"The text cites \[4\], but the sources are \[1\] to \[3\]"):
         await Citations().run({}, params.model_copy(update={"passages": PASSAGES}), None)  # type: ignore[arg-type]
+
+
+async def test_a_note_in_a_passage_that_is_quoted_is_no_source_that_was_not_given() -> None:
+    passages = [{"id": "a", "text": "Owls hunt mice [12] at night."}]
+    params = Cited.model_validate({"text": '"Owls hunt mice [12]" [1] [13]', "from": "passages"})
+    found = await CitationCheck().run({}, params.model_copy(update={"passages": passages}), None)  # type: ignore[arg-type]
+    assert found.startswith("The text cites [13], but the sources are [1] to [1]")
