@@ -161,7 +161,7 @@ def _note(ranked: Sequence[object], past: Past, business: Business) -> str:
     if ranked:
         return "No item is left that the rules allow; loosen filter, block or boost of the step."
     if past.had or business.block:
-        return "There is no item that the user did not have or that is not blocked; add items, or set again."
+        return "Every item is one that the user had or that is blocked; add items, or set again = true."
     return "Nothing is known of any user or item yet; send events to POST /events."
 
 
