@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import json
 import os
@@ -61,6 +62,7 @@ def command(
     settings = target.settings(hub__host=host, hub__port=port, **files)
     if until_stdin_closes:
         threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
+    faulthandler.enable()  # a library that crashes ends the process without another word
     asyncio.run(_serve(settings))
 
 

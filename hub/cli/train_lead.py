@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.tabular.training import Order
 
 _SHOWN = 12
+_NICE = 10
 
 
 @click.command("lead")
@@ -51,6 +53,7 @@ def lead(target: Target, /, name: str, refresh: bool, as_json: bool, **given: An
 
     if not NAME.fullmatch(name):
         raise click.BadParameter(f"{name!r} is no name; take letters, digits, _ and -, at most 64.")
+    os.nice(_NICE)  # leads are scored meanwhile, often on the same processors
     models = target.settings().inference.folder
     order = _order(models, name, refresh=refresh, **given)
     trained = train(order, (lambda doing: say(f"{doing} …")) if interactive() else (lambda _: None))

@@ -34,6 +34,17 @@ def test_three_lines_say_what_to_try(start: Start, workspace: Path, wait_until_s
     assert holder(workspace / "var") is None
 
 
+def test_a_library_that_crashes_the_hub_is_found_by_what_was_at_work(
+    start: Start, workspace: Path, wait_until_served: Wait
+) -> None:
+    process = start("--workspace", workspace, "serve", "--port", "0")
+    wait_until_served(workspace, process)
+    process.send_signal(signal.SIGSEGV)
+    _, said = process.communicate(timeout=30)
+    assert "Fatal Python error: Segmentation fault" in said
+    assert "most recent call first" in said
+
+
 def test_without_a_graph_that_takes_a_line_of_text_it_says_something_else(
     start: Start, workspace: Path, wait_until_served: Wait
 ) -> None:
