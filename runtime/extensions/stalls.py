@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise, repeat
 from time import monotonic
 from types import FrameType
 
@@ -90,10 +92,10 @@ class StallWatch:
             self._collecting = 0.0
 
     def _look(self) -> None:
-        frame = sys._current_frames().get(self._of)
-        if frame is None or self._answered:
+        frames = _frames_of(self._of)
+        if not frames or self._answered:
             return
-        if (turn := _turn_of(frame)) is not self._turn:
+        if (turn := _turn_of(frames)) is not self._turn:
             # Another turn than at the last look: many short ones in a row hold nobody up.
             self._turn = turn
             self._asked, self._excused = monotonic(), self._excuses()
@@ -103,13 +105,12 @@ class StallWatch:
             return
         self._told = True
         importing = False
-        while frame is not None:
+        for frame in frames:
             file = frame.f_code.co_filename
             importing = importing or file.startswith("<frozen importlib")
             if found := self._owner(file):
                 self._tell(*found, frame, held, importing=importing)
                 return
-            frame = frame.f_back
 
     def _tell(self, host: Host, shown: str, frame: FrameType, held: float, *, importing: bool) -> None:
         where, milliseconds = place(shown, frame.f_lineno), round(held * 1000)
@@ -120,12 +121,24 @@ class StallWatch:
         host.rest(f"it holds up the hub at {where}, and what blocks belongs into a plain def")
 
 
-def _turn_of(frame: FrameType) -> FrameType:
+def _frames_of(thread: int) -> list[FrameType]:
+    """Return what a thread is at, the innermost first.
+
+    They are collected by C alone, so that the thread does not go on meanwhile: to ask a frame that has ended
+    for the one around it can end the process.
+    """
+    frames: list[FrameType | None] = []
+    with contextlib.suppress(AttributeError):  # the outermost has none around it
+        frames.extend(accumulate(repeat("f_back"), getattr, initial=sys._current_frames().get(thread)))
+    return [frame for frame in frames if frame is not None]
+
+
+def _turn_of(frames: Sequence[FrameType]) -> FrameType:
     """Return the frame of the loop's present turn: the one thing that it is doing now."""
-    turn = frame
-    while (outer := turn.f_back) is not None and outer.f_code is not _RUN_ONCE:
-        turn = outer
-    return turn
+    for turn, outer in pairwise(frames):
+        if outer.f_code is _RUN_ONCE:
+            return turn
+    return frames[-1]
 
 
 class _Schedule:

@@ -55,7 +55,7 @@ def find_leaks(
     """Yield the columns that leak, each with the strongest evidence; `leads` numbers rows of one lead."""
     import numpy as np
 
-    once = np.arange(len(outcome)) if leads is None else np.unique(leads, return_index=True)[1]
+    once = slice(None) if leads is None else np.unique(leads, return_index=True)[1]
     single = [replace(column, values=column.values[once]) for column in columns]
     for column in columns:
         auc, telling = _alone(column, outcome, time)
