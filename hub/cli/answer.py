@@ -1,12 +1,13 @@
-"""`hubbub answer`: answer what a run waits for, and watch it go on."""
+"""`hubbub answer`: answer what a run waits for, watch it go on, and print its output."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hub.cli.output import print_json
 from hub.cli.program import Target
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--question", metavar="ID", help="Which question, where several wait.")
 @click.pass_obj
 def command(target: Target, thread: str, answer: str | None, question: str | None) -> int:
-    """Answer the question that THREAD waits with, and show how its run goes on.
+    """Answer the question that THREAD waits with, show how its run goes on, and print its output as JSON.
 
     ANSWER is a choice, a choice with a note ("reject: too long"), JSON, or text; without it you are asked.
     """
@@ -42,7 +43,20 @@ def command(target: Target, thread: str, answer: str | None, question: str | Non
             ids = ", ".join(each.id for each in waiting)
             raise Conflict(f"{len(waiting)} questions wait; name one with --question ({ids}).")
         given = {waiting[0].id: understood(waiting[0], answer)} if answer is not None else ask(waiting)
-        return 0 if given and go_on(door, thread, given, since) else 1
+        if not (given and go_on(door, thread, given, since)):
+            return 1
+        print_json(asyncio.run(_outputs(door, thread)))
+        return 0
+
+
+async def _outputs(door: Door, thread: str) -> dict[str, Any]:
+    """Return the outputs of the run that has ended on a thread, as `hubbub run` prints them."""
+    from hub.cli.remote import open_remote
+
+    async with open_remote(door) as remote:
+        state = await remote.state(thread)
+        schemas = await remote.schemas(state["metadata"]["graph_id"])
+    return {name: state["values"].get(name) for name in schemas["output_schema"]["properties"]}
 
 
 async def _waiting(door: Door, settings: Settings, thread: str) -> tuple[list[Asked], int]:

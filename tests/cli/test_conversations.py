@@ -169,6 +169,7 @@ def test_what_a_run_waits_for_is_answered_in_the_terminal(hubbub: Run, served: A
     asked = hubbub(*at, "answer", "post", input="change: shorter\npublish\n")
     assert asked.returncode == 0, asked.stderr
     assert asked.stderr.count("question: Is it good?") == 2
+    assert json.loads(asked.stdout[asked.stdout.index("{") :])["decision"]["choice"] == "publish"
     assert hubbub(*at, "answer", "post", "publish").stderr.startswith("Nobody has asked anything")
     decisions = [
         event["data"]["values"]["decision"]
