@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from runtime.errors import InvalidInput
-from runtime.german import in_english
+from runtime.insights.german import in_english
 
 Period = tuple[date, date]
 """The first and the last day, both included."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InvalidInput
-from runtime.periods import period_of
+from runtime.insights.periods import period_of
 
 TODAY = date(2025, 5, 14)
 """A Wednesday."""

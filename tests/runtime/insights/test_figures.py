@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.figures import Number, numbers_in, shown
+from runtime.insights.figures import Number, numbers_in, shown
 
 
 @pytest.mark.parametrize(
