@@ -113,7 +113,7 @@ def test_a_plugin_is_shown_with_its_settings_and_parameters(hubbub: Run, workspa
     done = hubbub("--workspace", workspace, "plugin", "show", "minilm", "--json")
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
-    assert {setting["name"]: setting["default"] for setting in row["settings"]} == {"threads": 1, "batch": 8}
+    assert {setting["name"]: setting["default"] for setting in row["settings"]} == {"threads": 2, "batch": 8}
     shown = hubbub("--workspace", workspace, "plugin", "show", "citations").stdout
     assert "step.citations: " in shown
     assert "from" in shown

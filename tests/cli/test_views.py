@@ -41,10 +41,11 @@ def test_a_run_is_listed_counted_and_rebuilt(hubbub: Run, space: Path) -> None:
     assert (thread["runs"], thread["graph"], thread["status"]) == (1, "ask", "success")
     (run,) = listed("runs", "--thread", "viewed", "--status", "success", "--graph", "ask")
     assert run["accepted_at"] <= run["started_at"] <= run["ended_at"]
-    used = listed("usage", "--group", "graph,model", "--tenant", "default")
-    assert [(row["graph"], row["model"], row["failed"]) for row in used] == [("ask", "extractive", 0)]
-    assert used[0]["calls"] >= 1
-    assert used[0]["output_tokens"] > 0
+    rows = listed("usage", "--group", "graph,model", "--tenant", "default")
+    (used,) = [row for row in rows if row["graph"] == "ask"]
+    assert (used["model"], used["failed"]) == ("extractive", 0)
+    assert used["calls"] >= 1
+    assert used["output_tokens"] > 0
 
     with sqlite3.connect(space / "var" / "hubbub.db", timeout=30) as database:
         for table in ("view_threads", "view_runs", "view_usage"):
@@ -52,7 +53,7 @@ def test_a_run_is_listed_counted_and_rebuilt(hubbub: Run, space: Path) -> None:
     counts = listed("views", "rebuild")
     assert min(counts[name] for name in ("threads", "runs", "usage")) >= 1
     assert listed("runs", "--thread", "viewed") == [run]
-    assert listed("usage", "--group", "graph,model", "--tenant", "default") == used
+    assert listed("usage", "--group", "graph,model", "--tenant", "default") == rows
 
 
 def test_the_lists_are_tables_for_people(hubbub: Run, served: Any) -> None:

@@ -261,7 +261,8 @@ async def test_a_span_that_is_dropped_unfinished_ends_with_the_garbage(
     found = await spans(traced, tmp_path)
     assert found["retrieval docs"]["attributes"]["hubbub.cancelled"] is True
     assert found["hub.deliver"]["attributes"]["hubbub.abandoned"] is True
-    assert caplog.text == ""
+    # What exports to a collector that is gone may speak at any time.
+    assert [record.message for record in caplog.records if "exporter" not in record.name] == []
 
 
 async def test_a_generator_closed_in_another_task_ends_its_span_quietly(
