@@ -8,40 +8,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from runtime.engine import Engine, open_engine
+from bench.beside import Spent, beside_trivial, print_beside
+from runtime.engine import Engine
 from runtime.recommend.evaluation import Task, histories, ndcg, tasks_of, together
 from runtime.recommend.fitting import by_bucket, compare, fit
 from runtime.recommend.judging import read_events
 from runtime.recommend.popularity import DAY, popularity
 from runtime.recommend.sample import Sample, sample_of
-from runtime.runs.run import StartRun
-from runtime.settings import Settings
 
-ROOT = Path(__file__).parent.parent
 USERS, ITEMS, DAYS = 943, 1682, 215
-TRIVIAL = """
-graph  = "trivial"
-start  = "answer"
-output = ["answer"]
-
-[input]
-user = "text"
-
-[state]
-answer = "text"
-
-[node.answer]
-use  = "set"
-set  = { answer = "{{ user }}" }
-next = "end"
-"""
 
 Score = Callable[[Any, Sequence[Task]], Any]
 
@@ -109,25 +90,11 @@ def _mean(tasks: Sequence[Task], items: int, score: Score) -> float:
     return float(np.mean(values))
 
 
-async def latency(found: Sequence[tuple[str, str, float]], rounds: int) -> Mapping[str, list[float]]:
-    """Return the seconds of runs of a trivial graph and of `recommend`, in turns, in one engine."""
+async def latency(found: Sequence[tuple[str, str, float]], rounds: int) -> Spent:
+    """Return the seconds of runs of `recommend` and of a trivial graph."""
+    users = [{"user": f"u{number % USERS}"} for number in range(rounds)]
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Path(folder)
-        (workspace / "graphs").mkdir()
-        (workspace / "graphs" / "trivial.toml").write_text(TRIVIAL)
-        (workspace / "graphs" / "recommend.toml").write_text((ROOT / "graphs/recommend.toml").read_text())
-        settings = Settings(workspace=workspace)
-        storage = settings.storage.model_copy(update={"path": workspace / "var"})
-        engine = await open_engine(settings.model_copy(update={"storage": storage}))
-        try:
-            await _tell(engine, found)
-            spent: dict[str, list[float]] = {"trivial": [], "recommend": []}
-            for number in range(rounds):
-                for graph, seconds in spent.items():
-                    seconds.append(await _run(engine, graph, f"u{number % USERS}"))
-            return {graph: seconds[rounds // 10 :] for graph, seconds in spent.items()}
-        finally:
-            await engine.aclose(1.0)
+        return await beside_trivial(Path(folder), "recommend", users, lambda engine: _tell(engine, found))
 
 
 async def _tell(engine: Engine, found: Sequence[tuple[str, str, float]]) -> None:
@@ -139,13 +106,6 @@ async def _tell(engine: Engine, found: Sequence[tuple[str, str, float]]) -> None
     await engine.refits.fit("default")
 
 
-async def _run(engine: Engine, graph: str, user: str) -> float:
-    began = time.perf_counter()
-    run = await engine.runs.start(StartRun("default", graph, input={"user": user}))
-    await engine.runs.output("default", run.id)
-    return time.perf_counter() - began
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.recommend")
@@ -154,7 +114,8 @@ def main() -> None:
     found = list(read_events(given)) if given else ratings()
     print_quality(sample_of(found, 2**31))
     if not given:
-        print_latency(asyncio.run(latency(found, 400)))
+        print()
+        print_beside(asyncio.run(latency(found, 400)))
 
 
 def print_quality(sample: Sample) -> None:
@@ -166,14 +127,6 @@ def print_quality(sample: Sample) -> None:
         print(f"\n{split}")
         for name, value in quality(sample, tested).items():
             print(f"  {name:<24} {value:.3f}")
-
-
-def print_latency(spent: Mapping[str, Sequence[float]]) -> None:
-    """Print what a list costs beside a trivial graph."""
-    trivial, ours = (np.percentile(spent[graph], [50, 95]) * 1e3 for graph in ("trivial", "recommend"))
-    print(f"\na run of a trivial graph   p50 {trivial[0]:.1f} ms, p95 {trivial[1]:.1f} ms")
-    print(f"a run of recommend         p50 {ours[0]:.1f} ms, p95 {ours[1]:.1f} ms")
-    print(f"added                      p50 {ours[0] - trivial[0]:.1f} ms, p95 {ours[1] - trivial[1]:.1f} ms")
 
 
 if __name__ == "__main__":
