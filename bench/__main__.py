@@ -189,6 +189,7 @@ MEASURES: Mapping[str, Measure] = {
     "start": Measure("until the hub serves, and until help is shown", _start),
 }
 ALONE = {
+    "leads": "a lead's score with reasons over a trivial graph",
     "memory": "the hub's memory over 100,000 requests that it passes on",
     "peers": "LiteLLM's proxy beside the hub",
     "recommend": "recommenders beside each other on ratings",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import random
 import tempfile
 import time
@@ -109,6 +110,7 @@ async def measure(workspace: Path, corpus: Path, queries: Sequence[str], passage
         # One for each kind: a search that has embedded a query remembers its vector.
         search = Search(settings, lambda: catalog, Telemetry(settings.telemetry))
         await search.open()
+        gc.freeze()  # as the hub does when it has started
         try:
             rows.append(await time_queries(name, search.collection("default", "bench"), kind, queries))
         finally:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--question", metavar="ID", help="Which question, where several wait.")
 @click.pass_obj
 def command(target: Target, thread: str, answer: str | None, question: str | None) -> int:
-    """Answer the question that THREAD waits with, show how its run goes on, and print its output as JSON.
+    """Answer what THREAD waits with, show how its run goes on, and print its output as JSON.
 
     ANSWER is a choice, a choice with a note ("reject: too long"), JSON, or text; without it you are asked.
     """

@@ -22,7 +22,7 @@ VERBS = {
     "chat": "Ask GRAPH, one line at a time; the answer is shown as it is written, with its sources.",
     "run": "Run GRAPH once, in the running hub if there is one, and say why it went where and what it cost.",
     "batch": "Take each row of FILE (CSV, JSON Lines, Parquet) through GRAPH, with errors beside their rows.",
-    "answer": "Answer the question that THREAD waits with, show how its run goes on, and print its output as JSON.",
+    "answer": "Answer what THREAD waits with, show how its run goes on, and print its output as JSON.",
     "events": "Print what happened on THREAD, oldest first: the durable events.",
     "threads": "List threads, the latest changed first, with their newest run.",
     "runs": "List runs, the latest accepted first.",
