@@ -145,5 +145,7 @@ async def answering(
     (folder / "plugins" / "parrot.py").write_text(PARROT)
     found.world.write(**graphs)
     await found.serve(**{"models": MODELS, **sections})
-    yield found
-    await found.stop()
+    try:
+        yield found
+    finally:
+        await found.stop()
