@@ -26,17 +26,8 @@ def main() -> None:
     parser.add_argument("--label", required=True, help="the column of the outcome")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "hub.cli",
-            "--workspace",
-            folder,
-            "train",
-            "lead",
-            given.data.absolute(),
-        ]
-        subprocess.run([*command, "--label", given.label], check=True)
+        train = ("train", "lead", given.data.absolute(), "--label", given.label)
+        subprocess.run([sys.executable, "-m", "hub.cli", "--workspace", folder, *train], check=True)
         with given.data.open(newline="", encoding="utf-8-sig") as file:
             dialect = csv.Sniffer().sniff(file.read(4_096))
             file.seek(0)

@@ -49,14 +49,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A collection at this moment: `ready` when it can be searched by meaning, `whole` when all of it can.
+    """A collection at this moment: `ready` when it can be searched by meaning.
 
-    `why` says why it is not whole, in words that end a sentence.
+    `why` says why not all of it can be, in words that end a sentence; "" when all of it can.
     """
 
     id: int
     ready: bool
-    whole: bool
     why: str = ""
 
 
@@ -147,7 +146,7 @@ class Rankings:
             return await self.dense(query, count, filter)
         except (StorageError, PluginError) as error:
             log.warning("searching by keyword only", collection=self._name, reason=str(error))
-            return State(0, ready=False, whole=False, why=str(error)), []
+            return State(0, ready=False, why=str(error)), []
 
     async def _keys(self, condition: Condition) -> list[str] | None:
         """Return the keys a filter leaves; None when there is no filter."""
@@ -172,21 +171,21 @@ class Rankings:
             "SELECT 1 FROM passages WHERE collection = ? AND vector_stored = 0 LIMIT 1", (row[0],)
         ).fetchone()
         if pending is None:
-            return State(row[0], ready=True, whole=True)
+            return State(row[0], ready=True)
         total, stored = connection.execute(
             "SELECT count(*), sum(vector_stored) FROM passages WHERE collection = ?", (row[0],)
         ).fetchone()
         why = f"{total - stored} of {total} passages have no vectors yet; run `hubbub index` to its end"
-        return State(row[0], ready=stored >= ENOUGH * total, whole=False, why=why)
+        return State(row[0], ready=stored >= ENOUGH * total, why=why)
 
     def _unready(self, collection: int) -> State:
         without = "its passages have no vectors of this model yet; run `hubbub index` to its end"
-        return State(collection, ready=False, whole=False, why=self._parts.queries.missing() or without)
+        return State(collection, ready=False, why=self._parts.queries.missing() or without)
 
     def _unknown(self) -> State:
         """Nothing is not degraded: where a model is, an empty collection is searched in full."""
         missing = self._parts.queries.missing()
-        return State(0, ready=not missing, whole=not missing, why=missing)
+        return State(0, ready=not missing, why=missing)
 
 
 def clean_query(query: str) -> str:

@@ -130,7 +130,7 @@ class Store:
         first = self._key(path, piece, 0)
         occurrence = self._repeats.get(first, 0)
         while True:
-            key = self._key(path, piece, occurrence)
+            key = self._key(path, piece, occurrence) if occurrence else first
             row = self.connection.execute(
                 "SELECT id, generation, line, metadata FROM passages WHERE key = ?", (key,)
             ).fetchone()

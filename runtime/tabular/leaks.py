@@ -57,7 +57,7 @@ def find_leaks(
 
     once = slice(None) if leads is None else np.unique(leads, return_index=True)[1]
     single = [replace(column, values=column.values[once]) for column in columns]
-    for column in columns:
+    for column, once_each in zip(columns, single, strict=True):
         auc, telling = _alone(column, outcome, time)
         if column.name in unknown:
             yield Leak(column.name, "unknown", "it is marked as not known at scoring time", auc)
@@ -71,7 +71,7 @@ def find_leaks(
             )
         elif found := _value(column, outcome):
             yield Leak(column.name, "value", found, auc)
-        elif found := _average(replace(column, values=column.values[once]), single, outcome[once]):
+        elif found := _average(once_each, single, outcome[once]):
             yield Leak(column.name, "average", found, auc)
 
 
